@@ -3,6 +3,22 @@
 //! Pure: no tokio, no Kafka, no clock, no environment, no files. Everything that two stages must agree on is
 //! here and nowhere else.
 
+pub mod canonical;
+pub mod event;
+mod hash;
+mod message;
+mod schema;
 mod tag;
+mod topic;
 
+pub use canonical::{canonical_url, domain, host_key};
+pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
+pub use message::{
+    Article, Body, FeedHealth, FeedRecord, FeedState, FrontierRecord, Item, Origin, Page, SeenItems, Source,
+    Tagged,
+};
+pub use schema::{SCHEMAS, schema};
 pub use tag::{Concept, ConceptKind, Evidence, Kind, Tag, Where};
+pub use topic::{
+    Cleanup, InvalidTagError, MAX_MESSAGE_BYTES, PARTITIONS, Stage, Topic, TopicSpec, murmur2, partition_for,
+};
