@@ -31,20 +31,21 @@ pub fn decode_html<'a>(bytes: &'a [u8], content_type: Option<&str>) -> Cow<'a, s
         .and_then(|label| Encoding::for_label(label.as_bytes()));
     // UTF-16 of Western text is valid UTF-8 with NULs, so here the header has the word.
     let wide = declared.filter(|encoding| [UTF_16LE, UTF_16BE].contains(encoding) && bytes.contains(&0));
-    if wide.is_none() && !has_iso_2022_escapes(bytes) {
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            return Cow::Borrowed(text);
-        }
-        if is_utf8_with_wounds(bytes) {
-            return String::from_utf8_lossy(bytes);
-        }
+    if let Some(encoding) = wide {
+        return encoding.decode_without_bom_handling(bytes).0;
+    }
+    let ascii_shifted = has_iso_2022_escapes(bytes);
+    if !ascii_shifted && let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let declared = declared.or_else(|| meta_charset(bytes));
+    if !ascii_shifted && is_wounded_utf8(bytes, declared == Some(UTF_8)) {
+        return String::from_utf8_lossy(bytes);
     }
     // Bytes that are no UTF-8 cannot be what a declaration of UTF-8 says.
-    let believed = wide
-        .or(declared)
-        .or_else(|| meta_charset(bytes))
-        .filter(|encoding| *encoding != UTF_8);
-    let encoding = believed.unwrap_or_else(|| sniff(bytes));
+    let encoding = declared
+        .filter(|encoding| *encoding != UTF_8)
+        .unwrap_or_else(|| sniff(bytes));
     encoding.decode_without_bom_handling(bytes).0
 }
 
@@ -69,15 +70,16 @@ fn has_iso_2022_escapes(bytes: &[u8]) -> bool {
 
 /// Whether this is UTF-8 that was cut or had foreign bytes pasted in: many whole multi-byte characters, few wounds.
 ///
-/// Text in another encoding gives almost no valid multi-byte sequence, so a ratio of 20 tells the two apart.
-fn is_utf8_with_wounds(bytes: &[u8]) -> bool {
+/// Text in another encoding gives hardly any valid multi-byte sequence, so a ratio of 20 tells the two apart without a
+/// declaration, and 2 with one.
+fn is_wounded_utf8(bytes: &[u8], declared: bool) -> bool {
     let mut characters = 0_usize;
     let mut wounds = 0_usize;
     for chunk in bytes.utf8_chunks() {
         characters += chunk.valid().bytes().filter(|byte| *byte >= 0xc0).count();
         wounds += usize::from(!chunk.invalid().is_empty());
     }
-    characters > wounds.saturating_mul(20)
+    characters > wounds.saturating_mul(if declared { 2 } else { 20 })
 }
 
 fn sniff(bytes: &[u8]) -> &'static Encoding {

@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod client;
+mod guard;
 mod redirects;
+mod robots;
 mod support;
+mod tls;

@@ -183,3 +183,10 @@ impl Resolve for Names {
         })
     }
 }
+
+/// Lets time pass, with the clock running before and after: a paused one runs ahead whenever a socket is waited for.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
