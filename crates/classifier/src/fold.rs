@@ -1,0 +1,314 @@
+//! Text as the automaton reads it: lower case, without diacritics, words parted by single spaces.
+//!
+//! Every character of the source becomes one character here or none, so a place in the folded text can be told
+//! as a code point of the source. Unicode's full case folding (ß to ss) was rejected because it breaks that.
+
+use std::sync::LazyLock;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// First character that the table does not hold; above it lie symbols and scripts without case.
+const TABLE_END: usize = 0x2000;
+/// Table entry of a character that leaves no trace: combining marks and soft hyphens.
+const NOTHING: u32 = 0;
+/// What stands between words.
+const SPACE: u32 = ' ' as u32;
+
+static TABLE: LazyLock<Vec<u32>> = LazyLock::new(|| {
+    (0..TABLE_END as u32)
+        .map(|code| char::from_u32(code).map_or(SPACE, |letter| fold_slowly(letter) as u32))
+        .collect()
+});
+
+fn fold_slowly(source: char) -> char {
+    if matches!(source, '\u{0300}'..='\u{036F}' | '\u{00AD}' | '\u{0483}'..='\u{0487}' | '\u{0591}'..='\u{05BD}' | '\u{064B}'..='\u{065F}')
+    {
+        return '\0';
+    }
+    let base = source.nfd().next().unwrap_or(source);
+    let lower = base.to_lowercase().next().unwrap_or(base);
+    match lower {
+        'ł' => 'l',
+        'đ' | 'ð' => 'd',
+        'ø' => 'o',
+        'ı' => 'i',
+        'ß' => 's',
+        'æ' => 'a',
+        'ς' => 'σ',
+        'ґ' => 'г',
+        letter if letter.is_alphanumeric() => letter,
+        // Vowel signs of Indic scripts are no letters but parts of words.
+        '\u{0900}'..='\u{0DFF}' if lower != '\u{0964}' && lower != '\u{0965}' => lower,
+        _ => ' ',
+    }
+}
+
+fn fold_char(source: char) -> u32 {
+    let code = source as u32;
+    if let Some(&folded) = TABLE.get(code as usize) {
+        return folded;
+    }
+    match source {
+        '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{FE00}'..='\u{FE0F}' => NOTHING,
+        _ if source.is_alphanumeric() => source.to_lowercase().next().map_or(SPACE, |lower| lower as u32),
+        _ => SPACE,
+    }
+}
+
+/// Tells whether a character parts words.
+pub(crate) fn is_separator(letter: char) -> bool {
+    fold_char(letter) == SPACE
+}
+
+/// Tells whether words of this character's script are written without spaces between them.
+pub(crate) fn is_unspaced(letter: char) -> bool {
+    matches!(letter, '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}'
+        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// A text folded, with what is needed to find the way back.
+pub(crate) struct Folded {
+    /// The folded text as UTF-8: a space, then words each followed by one space.
+    pub(crate) bytes: Vec<u8>,
+    /// Code points of the source.
+    pub(crate) length: usize,
+    /// Letters that were capitals, as a share of all letters of the source.
+    pub(crate) capitals: f64,
+    /// Years that the text names, ascending.
+    pub(crate) years: Vec<u16>,
+    /// One bit a byte: the letter that begins there was a capital.
+    upper: Vec<u64>,
+    /// For each source character that left no trace the folded offset that it stood before.
+    removed: Vec<u32>,
+    /// Folded offsets at which a sentence begins, ascending, without the first.
+    sentences: Vec<u32>,
+}
+
+impl Folded {
+    /// Folds a text in one pass.
+    pub(crate) fn new(source: &str) -> Self {
+        let mut writer = Writer::new(source.len());
+        for letter in source.chars() {
+            writer.push(letter);
+        }
+        writer.finish()
+    }
+
+    /// Tells whether the letter that begins at this folded offset was a capital.
+    pub(crate) fn is_upper(&self, offset: usize) -> bool {
+        self.upper
+            .get(offset / 64)
+            .is_some_and(|word| word >> (offset % 64) & 1 == 1)
+    }
+
+    /// Returns a cursor that turns ascending folded offsets into code points of the source.
+    pub(crate) fn code_points(&self) -> CodePoints<'_> {
+        CodePoints {
+            folded: self,
+            offset: 1,
+            seen: 0,
+            removed: 0,
+        }
+    }
+
+    /// Returns a cursor that turns ascending folded offsets into numbers of sentences.
+    pub(crate) fn sentences(&self) -> Sentences<'_> {
+        Sentences {
+            starts: &self.sentences,
+            passed: 0,
+        }
+    }
+
+    /// Returns the folded offset at which the second sentence begins, or the end of a text of one sentence.
+    pub(crate) fn first_sentence_end(&self) -> usize {
+        self.sentences
+            .first()
+            .map_or(self.bytes.len(), |&start| start as usize)
+    }
+}
+
+struct Writer {
+    folded: Folded,
+    letters: usize,
+    capitals: usize,
+    /// A full stop, question mark or exclamation mark was read and no letter since.
+    stopped: bool,
+    digits: u32,
+    number: u32,
+}
+
+impl Writer {
+    fn new(capacity: usize) -> Self {
+        let mut bytes = Vec::with_capacity(capacity + 2);
+        bytes.push(b' ');
+        let upper = vec![0; capacity / 64 + 1];
+        let folded = Folded {
+            bytes,
+            length: 0,
+            capitals: 0.0,
+            years: Vec::new(),
+            upper,
+            removed: Vec::new(),
+            sentences: Vec::new(),
+        };
+        Self {
+            folded,
+            letters: 0,
+            capitals: 0,
+            stopped: false,
+            digits: 0,
+            number: 0,
+        }
+    }
+
+    fn push(&mut self, source: char) {
+        self.folded.length += 1;
+        match fold_char(source) {
+            NOTHING => self.remove(),
+            SPACE => self.separator(source),
+            code => self.letter(source, code),
+        }
+    }
+
+    fn remove(&mut self) {
+        self.folded.removed.push(self.folded.bytes.len() as u32);
+    }
+
+    fn separator(&mut self, source: char) {
+        self.end_number();
+        match source {
+            '.' | '!' | '?' | '…' | '。' | '।' => self.stopped = true,
+            '\n' => self.begin_sentence(),
+            _ => {}
+        }
+        if self.folded.bytes.last() == Some(&b' ') {
+            self.remove();
+        } else {
+            self.folded.bytes.push(b' ');
+        }
+    }
+
+    fn letter(&mut self, source: char, code: u32) {
+        let upper = is_capital(source);
+        if self.stopped && (upper || code >= 0x0590) {
+            self.begin_sentence();
+        }
+        self.stopped = false;
+        let offset = self.folded.bytes.len();
+        if upper {
+            self.capitals += 1;
+            let word = offset / 64;
+            if word >= self.folded.upper.len() {
+                self.folded.upper.resize(word + 1, 0);
+            }
+            if let Some(bits) = self.folded.upper.get_mut(word) {
+                *bits |= 1 << (offset % 64);
+            }
+        }
+        self.letters += 1;
+        match u8::try_from(code) {
+            Ok(byte) if byte.is_ascii() => {
+                self.digit(byte);
+                self.folded.bytes.push(byte);
+            }
+            _ => {
+                self.end_number();
+                let letter = char::from_u32(code).unwrap_or(' ');
+                self.folded
+                    .bytes
+                    .extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+    }
+
+    fn digit(&mut self, byte: u8) {
+        if byte.is_ascii_digit() {
+            self.digits += 1;
+            self.number = self.number.wrapping_mul(10).wrapping_add(u32::from(byte - b'0'));
+        } else if self.digits > 0 {
+            self.digits = 0;
+            self.number = 0;
+        }
+    }
+
+    fn end_number(&mut self) {
+        if self.digits == 4 && (1949..=2060).contains(&self.number) {
+            self.folded.years.push(self.number as u16);
+        }
+        self.digits = 0;
+        self.number = 0;
+    }
+
+    fn begin_sentence(&mut self) {
+        self.stopped = false;
+        let offset = self.folded.bytes.len() as u32;
+        if offset > 1 && self.folded.sentences.last() != Some(&offset) {
+            self.folded.sentences.push(offset);
+        }
+    }
+
+    fn finish(mut self) -> Folded {
+        self.end_number();
+        if self.folded.bytes.last() != Some(&b' ') {
+            self.folded.bytes.push(b' ');
+        }
+        self.folded.years.sort_unstable();
+        self.folded.years.dedup();
+        self.folded.capitals = self.capitals as f64 / self.letters.max(1) as f64;
+        self.folded
+    }
+}
+
+fn is_capital(source: char) -> bool {
+    if source.is_ascii() {
+        source.is_ascii_uppercase()
+    } else {
+        source.is_uppercase()
+    }
+}
+
+/// Turns folded offsets into code points of the source; offsets must not go backwards.
+pub(crate) struct CodePoints<'a> {
+    folded: &'a Folded,
+    offset: usize,
+    seen: usize,
+    removed: usize,
+}
+
+impl CodePoints<'_> {
+    /// Returns the code point at which the folded offset lies.
+    pub(crate) fn at(&mut self, offset: usize) -> usize {
+        let passed = self.folded.bytes.get(self.offset..offset).unwrap_or_default();
+        self.seen += passed.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
+        self.offset = self.offset.max(offset);
+        while self
+            .folded
+            .removed
+            .get(self.removed)
+            .is_some_and(|&place| place as usize <= offset)
+        {
+            self.removed += 1;
+        }
+        self.seen + self.removed
+    }
+}
+
+/// Turns folded offsets into numbers of sentences; offsets must not go backwards.
+pub(crate) struct Sentences<'a> {
+    starts: &'a [u32],
+    passed: usize,
+}
+
+impl Sentences<'_> {
+    /// Returns the number of the sentence in which the folded offset lies, from 0.
+    pub(crate) fn at(&mut self, offset: usize) -> u32 {
+        while self
+            .starts
+            .get(self.passed)
+            .is_some_and(|&start| start as usize <= offset)
+        {
+            self.passed += 1;
+        }
+        self.passed as u32
+    }
+}

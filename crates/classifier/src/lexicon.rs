@@ -1,0 +1,320 @@
+//! All concepts of all topic files and the one automaton that finds them.
+//!
+//! The automaton reads each text once whatever the number of topics and languages. Its needles begin with the space
+//! before a word, so it hardly ever stops where no word begins; what follows the needle (endings, capitals,
+//! language) is checked at each place. Regular expressions, one set a topic, were rejected: their time grows with
+//! every topic.
+
+use std::collections::BTreeMap;
+
+use daachorse::DoubleArrayAhoCorasick;
+use telex_model::{ConceptKind, Where};
+
+use crate::fold::Folded;
+use crate::pattern::{Pattern, is_shouting};
+use crate::source::{Problems, RawConcept, Words};
+
+/// One concept of the topic files.
+#[derive(Debug)]
+pub(crate) struct ConceptEntry {
+    pub(crate) id: String,
+    pub(crate) kind: ConceptKind,
+    pub(crate) name: String,
+    pub(crate) groups: Vec<String>,
+    /// First and last year of each term of office; empty where time does not matter.
+    pub(crate) terms: Vec<(u16, u16)>,
+    /// Languages in which the acronym is also a word.
+    word_in: Vec<String>,
+}
+
+impl ConceptEntry {
+    /// Tells whether a text that names these years can speak of the person in office.
+    ///
+    /// A text without years always can; otherwise one of its years must lie in a term, or in the year before
+    /// (elections) or after it (what the office did last).
+    pub(crate) fn in_office(&self, years: &[u16]) -> bool {
+        let near = |year: &u16| {
+            self.terms
+                .iter()
+                .any(|(from, to)| (from - 1..=to + 1).contains(year))
+        };
+        self.terms.is_empty() || years.is_empty() || years.iter().any(near)
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    pattern: Pattern,
+    concept: u32,
+    /// Language it is limited to.
+    only: Option<String>,
+    /// Language it is not used in.
+    except: Option<String>,
+}
+
+/// One place where a text names a concept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mention {
+    /// Index of the concept in the lexicon.
+    pub(crate) concept: u32,
+    pub(crate) place: Where,
+    /// Code points of the source.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Number of the sentence in its part of the article.
+    pub(crate) sentence: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Hit {
+    start: usize,
+    end: usize,
+    concept: u32,
+}
+
+/// The concepts and their automaton.
+pub(crate) struct Lexicon {
+    pub(crate) concepts: Vec<ConceptEntry>,
+    entries: Vec<Entry>,
+    /// Entries that share a needle, by the automaton's value.
+    by_needle: Vec<Vec<u32>>,
+    automaton: Option<DoubleArrayAhoCorasick<u32>>,
+}
+
+/// Gathers concepts from topic files.
+#[derive(Default)]
+pub(crate) struct Builder {
+    concepts: Vec<ConceptEntry>,
+    entries: Vec<Entry>,
+    ids: BTreeMap<String, u32>,
+}
+
+impl Builder {
+    /// Adds a concept; what is wrong with it goes to `problems`.
+    pub(crate) fn add(&mut self, raw: RawConcept, problems: &mut Problems<'_>) {
+        let at = raw.id.span().start;
+        let index = self.concepts.len() as u32;
+        let id = raw.id.into_inner();
+        if !is_name(&id) {
+            problems.add(
+                at,
+                format!("`{id}` is no id"),
+                Some("small letters, digits and hyphens".to_owned()),
+            );
+        }
+        if self.ids.insert(id.clone(), index).is_some() {
+            problems.add(at, format!("concept `{id}` is defined twice"), None);
+        }
+        let before = self.entries.len();
+        self.add_words(&raw.words, index, problems, |_| (None, None));
+        self.add_words(&raw.only, index, problems, |language| {
+            (Some(language.to_owned()), None)
+        });
+        self.add_words(&raw.except, index, problems, |language| {
+            (None, Some(language.to_owned()))
+        });
+        if self.entries.len() == before {
+            problems.add(
+                at,
+                format!("concept `{id}` has no words"),
+                Some("add [concept.words]".to_owned()),
+            );
+        }
+        let mut terms = Vec::new();
+        for years in raw.years {
+            match parse_term(years.as_ref()) {
+                Some(term) => terms.push(term),
+                None => problems.add(
+                    years.span().start,
+                    format!("`{}` is no term of office", years.as_ref()),
+                    Some("write \"2014-2024\", or \"2024-\" for one that lasts".to_owned()),
+                ),
+            }
+        }
+        let groups = raw.groups.into_iter().map(|group| group.into_inner()).collect();
+        self.concepts.push(ConceptEntry {
+            id,
+            kind: raw.kind,
+            name: raw.name,
+            groups,
+            terms,
+            word_in: raw.word_in,
+        });
+    }
+
+    fn add_words(
+        &mut self,
+        words: &Words,
+        concept: u32,
+        problems: &mut Problems<'_>,
+        limits: impl Fn(&str) -> (Option<String>, Option<String>),
+    ) {
+        for (language, list) in words {
+            let at = list.span().start;
+            if language != "any" && !(2..=3).contains(&language.len()) {
+                problems.add(
+                    at,
+                    format!("`{language}` is no language"),
+                    Some("an ISO 639-1 code, or any".to_owned()),
+                );
+            }
+            let (only, except) = limits(language);
+            for source in list
+                .as_ref()
+                .split(',')
+                .map(str::trim)
+                .filter(|source| !source.is_empty())
+            {
+                match Pattern::parse(source) {
+                    Ok(pattern) => {
+                        self.entries.push(Entry {
+                            pattern,
+                            concept,
+                            only: only.clone(),
+                            except: except.clone(),
+                        });
+                    }
+                    Err(message) => problems.add(at, format!("pattern `{source}`: {message}"), None),
+                }
+            }
+        }
+    }
+
+    /// Returns the concepts that an id or `@group` of a signal stands for.
+    pub(crate) fn resolve(&self, reference: &str) -> Vec<u32> {
+        let chosen = |concept: &ConceptEntry| match reference.strip_prefix('@') {
+            Some(group) => concept.groups.iter().any(|name| name == group),
+            None => concept.id == reference,
+        };
+        (0..)
+            .zip(&self.concepts)
+            .filter(|(_, concept)| chosen(concept))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// Returns every id and every `@group`, for hints.
+    pub(crate) fn references(&self) -> Vec<String> {
+        let groups = self
+            .concepts
+            .iter()
+            .flat_map(|concept| &concept.groups)
+            .map(|group| format!("@{group}"));
+        self.concepts
+            .iter()
+            .map(|concept| concept.id.clone())
+            .chain(groups)
+            .collect()
+    }
+
+    /// Builds the automaton.
+    ///
+    /// # Errors
+    /// The automaton's own limits: more than 2^24 states.
+    pub(crate) fn build(self) -> Result<Lexicon, String> {
+        let mut needles: BTreeMap<Vec<u8>, Vec<u32>> = BTreeMap::new();
+        for (index, entry) in (0..).zip(&self.entries) {
+            needles.entry(entry.pattern.needle()).or_default().push(index);
+        }
+        let (needles, by_needle): (Vec<_>, Vec<_>) = needles.into_iter().unzip();
+        let automaton = if needles.is_empty() {
+            None
+        } else {
+            let values = needles.iter().zip(0_u32..);
+            Some(DoubleArrayAhoCorasick::with_values(values).map_err(|error| error.to_string())?)
+        };
+        Ok(Lexicon {
+            concepts: self.concepts,
+            entries: self.entries,
+            by_needle,
+            automaton,
+        })
+    }
+}
+
+impl Lexicon {
+    /// Finds the concepts that one part of an article names, in the order of the text.
+    ///
+    /// Where names overlap the one that begins first counts, of those the longest.
+    pub(crate) fn find(&self, folded: &Folded, language: &str, place: Where) -> Vec<Mention> {
+        let mut hits = self.hits(folded, language);
+        hits.sort_unstable_by_key(|hit| (hit.start, usize::MAX - hit.end, hit.concept));
+        let (mut code_points, mut sentences) = (folded.code_points(), folded.sentences());
+        let mut free = 0;
+        let mut mentions = Vec::with_capacity(hits.len());
+        for hit in hits {
+            if hit.start < free {
+                continue;
+            }
+            free = hit.end;
+            let sentence = sentences.at(hit.start);
+            let (start, end) = (code_points.at(hit.start), code_points.at(hit.end));
+            mentions.push(Mention {
+                concept: hit.concept,
+                place,
+                start,
+                end,
+                sentence,
+            });
+        }
+        mentions
+    }
+
+    fn hits(&self, folded: &Folded, language: &str) -> Vec<Hit> {
+        let shouting = is_shouting(folded);
+        let mut hits = Vec::new();
+        let Some(automaton) = &self.automaton else {
+            return hits;
+        };
+        for found in automaton.find_overlapping_iter(&folded.bytes) {
+            let sharing = self.by_needle.get(found.value() as usize).into_iter().flatten();
+            for entry in sharing.filter_map(|&index| self.entries.get(index as usize)) {
+                if !self.applies(entry, language, shouting) {
+                    continue;
+                }
+                if let Some((start, end)) = entry.pattern.verify(folded, found.start()) {
+                    hits.push(Hit {
+                        start,
+                        end,
+                        concept: entry.concept,
+                    });
+                }
+            }
+        }
+        hits
+    }
+
+    fn applies(&self, entry: &Entry, language: &str, shouting: bool) -> bool {
+        let unwelcome = || {
+            let concept = self.concepts.get(entry.concept as usize);
+            shouting
+                && concept.is_some_and(|concept| concept.word_in.iter().any(|word_in| word_in == language))
+        };
+        entry.only.as_ref().is_none_or(|only| only == language)
+            && entry.except.as_ref().is_none_or(|except| except != language)
+            && !unwelcome()
+    }
+}
+
+/// Tells whether a text may be an id or a topic's name: small letters, digits, hyphens.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn parse_term(text: &str) -> Option<(u16, u16)> {
+    let (from, to) = text.split_once('-')?;
+    let from: u16 = from
+        .trim()
+        .parse()
+        .ok()
+        .filter(|year| (1900..=2100).contains(year))?;
+    let to = if to.trim().is_empty() {
+        2100
+    } else {
+        to.trim().parse().ok()?
+    };
+    (from <= to && to <= 2100).then_some((from, to))
+}

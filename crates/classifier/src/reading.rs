@@ -1,0 +1,249 @@
+//! One article as the topics see it: which concepts stand where.
+
+use telex_model::{Concept, ConceptKind, Where};
+
+use crate::Document;
+use crate::fold::Folded;
+use crate::lexicon::{ConceptEntry, Lexicon, Mention};
+
+/// Code points of the text that count as its lead: about two sentences.
+const LEAD: usize = 300;
+/// Longest first sentence that stands in for a missing headline.
+const HEADLINE: usize = 200;
+/// Code points of one of the parts over which spread is counted, and their greatest number.
+const PART: usize = 200;
+const PARTS: usize = 10;
+
+/// The parts of an article that features tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Region {
+    /// The headline, or the first sentence of a text without one.
+    Title,
+    /// The first 300 code points after it.
+    Lead,
+    /// The rest.
+    Body,
+}
+
+/// An article read once for all topics.
+pub(crate) struct Reading {
+    /// ISO 639-1, or ISO 639-3 where there is none; empty where the language is not known.
+    pub(crate) language: String,
+    /// Every mention, those of the title first.
+    pub(crate) mentions: Vec<Mention>,
+    /// Whether each mention can speak of who it names, judged by the years in the text.
+    pub(crate) current: Vec<bool>,
+    /// Code points of title and text together.
+    pub(crate) length: usize,
+    /// Mentions of countries, institutions and persons: all who could be what the article is about.
+    pub(crate) actors: usize,
+    /// Mentions of each concept, by its index.
+    counts: Vec<u32>,
+    /// Concepts that are actors and are named.
+    named_actors: Vec<u32>,
+    text_length: usize,
+    headline_end: usize,
+}
+
+impl Reading {
+    /// Folds and searches an article.
+    pub(crate) fn new(lexicon: &Lexicon, document: &Document<'_>) -> Self {
+        let language = document
+            .language
+            .map_or_else(|| identify(document).unwrap_or_default(), normalise);
+        let title = Folded::new(document.title);
+        let text = Folded::new(document.text);
+        let mut mentions = lexicon.find(&title, &language, Where::Title);
+        mentions.extend(lexicon.find(&text, &language, Where::Text));
+        let mut years = title.years.clone();
+        years.extend(&text.years);
+        let mut counts = vec![0; lexicon.concepts.len()];
+        let (mut actors, mut current) = (0, Vec::with_capacity(mentions.len()));
+        let mut named_actors = Vec::new();
+        for mention in &mentions {
+            let concept = lexicon.concepts.get(mention.concept as usize);
+            let actor = concept.is_some_and(|concept| is_actor(concept.kind));
+            actors += usize::from(actor);
+            if let Some(count) = counts.get_mut(mention.concept as usize) {
+                if actor && *count == 0 {
+                    named_actors.push(mention.concept);
+                }
+                *count += 1;
+            }
+            current.push(concept.is_none_or(|concept| concept.in_office(&years)));
+        }
+        let headline_end = if document.title.trim().is_empty() {
+            text.code_points().at(text.first_sentence_end()).min(HEADLINE)
+        } else {
+            0
+        };
+        let (length, text_length) = (title.length + text.length, text.length);
+        Self {
+            language,
+            mentions,
+            current,
+            length,
+            actors,
+            counts,
+            named_actors,
+            text_length,
+            headline_end,
+        }
+    }
+
+    /// Tells in which region a mention stands.
+    pub(crate) fn region(&self, mention: &Mention) -> Region {
+        match mention.place {
+            Where::Title => Region::Title,
+            Where::Text if mention.start < self.headline_end => Region::Title,
+            Where::Text if mention.start < self.headline_end + LEAD => Region::Lead,
+            Where::Text => Region::Body,
+        }
+    }
+
+    /// Returns how many parts the text is divided into for spread.
+    pub(crate) fn parts(&self) -> usize {
+        (self.text_length / PART).clamp(1, PARTS)
+    }
+
+    /// Returns the part that a mention stands in; `None` in the title.
+    pub(crate) fn part(&self, mention: &Mention) -> Option<usize> {
+        let parts = self.parts();
+        (mention.place == Where::Text)
+            .then(|| (mention.start * parts / self.text_length.max(1)).min(parts - 1))
+    }
+
+    /// Returns index and number of mentions of every actor that is named.
+    pub(crate) fn actor_counts(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        self.named_actors.iter().map(|&concept| {
+            let index = concept as usize;
+            (index, self.counts.get(index).copied().unwrap_or(0))
+        })
+    }
+
+    /// Returns the named concepts, the most frequent first.
+    pub(crate) fn concepts(&self, entries: &[ConceptEntry]) -> Vec<Concept> {
+        let named = entries.iter().zip(&self.counts).filter(|(_, count)| **count > 0);
+        let mut concepts: Vec<Concept> = named
+            .map(|(entry, &count)| Concept {
+                id: entry.id.clone(),
+                kind: entry.kind,
+                name: entry.name.clone(),
+                count,
+            })
+            .collect();
+        concepts.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.id.cmp(&right.id)));
+        concepts
+    }
+}
+
+/// Tells whether a concept of this kind can be what an article is about.
+pub(crate) fn is_actor(kind: ConceptKind) -> bool {
+    matches!(
+        kind,
+        ConceptKind::Country | ConceptKind::Institution | ConceptKind::Person
+    )
+}
+
+/// Reduces a language tag such as `pt-BR` to its language.
+fn normalise(tag: &str) -> String {
+    tag.split(['-', '_'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+/// Code points that the language is identified from: the identifier needs some hundred, and its time grows with them.
+const SAMPLE: usize = 600;
+
+/// Identifies the language of an article from its title and the beginning of its text.
+fn identify(document: &Document<'_>) -> Option<String> {
+    let sample: String = document
+        .title
+        .chars()
+        .chain([' '])
+        .chain(document.text.chars())
+        .take(SAMPLE)
+        .collect();
+    whatlang::detect_lang(&sample).map(|language| iso_639_1(language.code()).to_owned())
+}
+
+/// Returns the two-letter code of a language, or the three-letter code where there is none.
+fn iso_639_1(code: &'static str) -> &'static str {
+    const CODES: &[(&str, &str)] = &[
+        ("afr", "af"),
+        ("aka", "ak"),
+        ("amh", "am"),
+        ("ara", "ar"),
+        ("aze", "az"),
+        ("bel", "be"),
+        ("ben", "bn"),
+        ("bul", "bg"),
+        ("cat", "ca"),
+        ("ces", "cs"),
+        ("cmn", "zh"),
+        ("cym", "cy"),
+        ("dan", "da"),
+        ("deu", "de"),
+        ("ell", "el"),
+        ("eng", "en"),
+        ("epo", "eo"),
+        ("est", "et"),
+        ("fin", "fi"),
+        ("fra", "fr"),
+        ("guj", "gu"),
+        ("heb", "he"),
+        ("hin", "hi"),
+        ("hrv", "hr"),
+        ("hun", "hu"),
+        ("hye", "hy"),
+        ("ind", "id"),
+        ("ita", "it"),
+        ("jav", "jv"),
+        ("jpn", "ja"),
+        ("kan", "kn"),
+        ("kat", "ka"),
+        ("khm", "km"),
+        ("kor", "ko"),
+        ("lat", "la"),
+        ("lav", "lv"),
+        ("lit", "lt"),
+        ("mal", "ml"),
+        ("mar", "mr"),
+        ("mkd", "mk"),
+        ("mya", "my"),
+        ("nep", "ne"),
+        ("nld", "nl"),
+        ("nob", "no"),
+        ("ori", "or"),
+        ("pan", "pa"),
+        ("pes", "fa"),
+        ("pol", "pl"),
+        ("por", "pt"),
+        ("ron", "ro"),
+        ("rus", "ru"),
+        ("sin", "si"),
+        ("slk", "sk"),
+        ("slv", "sl"),
+        ("sna", "sn"),
+        ("spa", "es"),
+        ("srp", "sr"),
+        ("swe", "sv"),
+        ("tam", "ta"),
+        ("tel", "te"),
+        ("tgl", "tl"),
+        ("tha", "th"),
+        ("tuk", "tk"),
+        ("tur", "tr"),
+        ("ukr", "uk"),
+        ("urd", "ur"),
+        ("uzb", "uz"),
+        ("vie", "vi"),
+        ("yid", "yi"),
+        ("zul", "zu"),
+    ];
+    CODES
+        .iter()
+        .find(|(long, _)| *long == code)
+        .map_or(code, |(_, short)| short)
+}
