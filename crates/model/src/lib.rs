@@ -11,7 +11,7 @@ mod schema;
 mod tag;
 mod topic;
 
-pub use canonical::{canonical_url, domain, host_key};
+pub use canonical::{canonical_url, domain};
 pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
 pub use message::{
     Article, Body, FeedHealth, FeedRecord, FeedState, FrontierRecord, Item, Origin, Page, SeenItems, Source,
@@ -22,3 +22,9 @@ pub use tag::{Concept, ConceptKind, Evidence, Kind, Tag, Where};
 pub use topic::{
     Cleanup, InvalidTagError, MAX_MESSAGE_BYTES, PARTITIONS, Stage, Topic, TopicSpec, murmur2, partition_for,
 };
+
+/// Writes a message's value as JSON, as it stands on the bus.
+pub fn to_json<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    #[allow(clippy::expect_used, reason = "only maps with keys that are no strings have no JSON; no message has one")]
+    serde_json::to_vec(value).expect("messages have a JSON form")
+}

@@ -1,0 +1,221 @@
+//! One fetch of one page, and what follows from it.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use telex_model::{ArticleId, Body, FrontierRecord, Item, MAX_MESSAGE_BYTES, Page, Topic, event, to_json};
+use telex_stream::{Output, Route};
+use telex_telemetry::StageMetrics;
+use telex_web::{ACCEPT_PAGE, Class, Client, HostLimits, Politeness, Request, Response, Robots, Verdict, decode_html, host_key, status_class};
+use url::Url;
+
+use crate::body;
+use crate::frontier::{Done, Pending, feed_key};
+
+/// Longest wait before a further try.
+const LONGEST_RETRY: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// What all fetches share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) client: Client,
+    pub(crate) limits: HostLimits,
+    pub(crate) robots: Robots,
+    pub(crate) prefix: std::sync::Arc<str>,
+    pub(crate) metrics: StageMetrics,
+    /// Requests for one page before the feed's own text stands in for it.
+    pub(crate) max_attempts: u32,
+    /// Wait after the first failure; it grows fourfold with each further one.
+    pub(crate) first_retry: Duration,
+}
+
+/// What a fetch led to.
+pub(crate) enum Fetched {
+    /// The article is done, with these records.
+    Done { done: Done, outputs: Vec<Output>, dropped: Option<&'static str> },
+    /// It is to be tried again.
+    Again { attempts: u32, not_before: Timestamp, error: String },
+}
+
+/// Outcomes of requests, as labels.
+pub(crate) const REQUEST_OUTCOMES: [&str; 7] = ["ok", "redirect", "client_error", "server_error", "robots", "not_html", "error"];
+
+/// Why there is no page.
+struct Failure {
+    class: Class,
+    outcome: &'static str,
+    detail: String,
+    retry_after: Option<Duration>,
+}
+
+/// Fetches the page of a waiting article. Never fails: what cannot be fetched is done with the feed's own text.
+pub(crate) async fn fetch(pending: &Pending, shared: &Shared) -> Fetched {
+    let begin = Instant::now();
+    let result = request(pending, shared).await;
+    let (outcome, bytes) = match &result {
+        Ok(response) => ("ok", response.bytes_on_wire),
+        Err(failure) => (failure.outcome, 0),
+    };
+    shared.metrics.request(outcome, begin.elapsed().as_secs_f64(), bytes);
+    match result {
+        Ok(response) => passed_on(pending, &response, shared),
+        Err(failure) => failed(pending, failure, shared),
+    }
+}
+
+async fn request(pending: &Pending, shared: &Shared) -> Result<Response, Failure> {
+    let failure = |class, outcome, detail: String| Failure { class, outcome, detail, retry_after: None };
+    let url = Url::parse(pending.item.url.as_deref().unwrap_or_default())
+        .map_err(|e| failure(Class::Permanent, "error", format!("the item's link is no URL: {e}")))?;
+    match shared.robots.allowed(&shared.client, &url).await {
+        Verdict::Allowed { crawl_delay } => shared.limits.set_crawl_delay(&host_key(&url), crawl_delay.unwrap_or_default()),
+        Verdict::Disallowed => return Err(failure(Class::Blocked, "robots", "robots.txt disallows the page".to_owned())),
+        Verdict::Unreachable => return Err(failure(Class::Transient, "robots", "robots.txt cannot be had".to_owned())),
+    }
+    let mut request = Request::new(url);
+    request.accept = ACCEPT_PAGE.into();
+    let politeness = Politeness { limits: &shared.limits, robots: Some(&shared.robots) };
+    let answer = shared.client.get_politely(&request, &politeness).await;
+    let response = answer.map_err(|e| failure(e.class(), if e.reason().starts_with("robots") { "robots" } else { "error" }, e.to_string()))?;
+    if let Some(class) = status_class(response.status) {
+        let outcome = if response.status >= 500 { "server_error" } else { "client_error" };
+        let retry_after = response.retry_after(SystemTime::now());
+        return Err(Failure { class, outcome, detail: format!("HTTP status {}", response.status), retry_after });
+    }
+    if !(200..300).contains(&response.status) {
+        return Err(failure(Class::Permanent, "redirect", format!("HTTP status {}", response.status)));
+    }
+    if !is_html(&response) {
+        let kind = response.content_type().unwrap_or("unknown").chars().take(100).collect::<String>();
+        return Err(failure(Class::Permanent, "not_html", format!("the link leads to {kind}, not to a page")));
+    }
+    Ok(response)
+}
+
+/// Pages say so; where nothing is said, they begin as pages do.
+fn is_html(response: &Response) -> bool {
+    match response.content_type() {
+        Some(kind) => {
+            let kind = kind.to_ascii_lowercase();
+            ["text/html", "application/xhtml", "text/plain", "application/xml", "text/xml"].iter().any(|k| kind.starts_with(k))
+        }
+        None => response.body.trim_ascii_start().starts_with(b"<"),
+    }
+}
+
+fn passed_on(pending: &Pending, response: &Response, shared: &Shared) -> Fetched {
+    let now = Timestamp::now();
+    let body = Body::Page {
+        html: decode_html(&response.body, response.content_type()).into_owned(),
+        final_url: response.final_url.to_string(),
+        status: response.status,
+        fetched_at: now,
+    };
+    let page = page(pending, body, None);
+    let output = page_output(&page, &shared.prefix, now);
+    if output.size() > MAX_MESSAGE_BYTES {
+        let detail = format!("the page would be a message of {} bytes", output.size());
+        return stand_in(pending, detail, shared);
+    }
+    Fetched::Done { done: done(pending, now), outputs: vec![output], dropped: None }
+}
+
+fn failed(pending: &Pending, failure: Failure, shared: &Shared) -> Fetched {
+    let attempts = pending.attempts + 1;
+    let may_pass = matches!(failure.class, Class::Transient | Class::Throttled);
+    tracing::debug!(url = pending.item.url, attempts, error = failure.detail, "a page could not be fetched");
+    if failure.class == Class::Throttled
+        && let Some(wait) = failure.retry_after
+    {
+        shared.limits.retry_after(&pending.host, wait);
+    }
+    if !may_pass || attempts >= shared.max_attempts {
+        return stand_in(pending, failure.detail, shared);
+    }
+    shared.metrics.retries.inc();
+    let wait = shared.first_retry.saturating_mul(4u32.saturating_pow(pending.attempts.min(8))).min(LONGEST_RETRY);
+    let wait = wait.max(failure.retry_after.unwrap_or_default());
+    let not_before = SignedDuration::try_from(wait).ok().and_then(|w| Timestamp::now().checked_add(w).ok());
+    Fetched::Again { attempts, not_before: not_before.unwrap_or(Timestamp::MAX), error: failure.detail }
+}
+
+/// Passes on the feed's own text in place of the page; an item without any is dropped.
+fn stand_in(pending: &Pending, error: String, shared: &Shared) -> Fetched {
+    let now = Timestamp::now();
+    let has_text = body::has_text(&pending.item);
+    let outputs = if has_text {
+        vec![page_output(&page(pending, body::own_text(&pending.item), Some(error)), &shared.prefix, now)]
+    } else {
+        tracing::info!(url = pending.item.url, error, "an item without page and text is dropped");
+        Vec::new()
+    };
+    Fetched::Done { done: done(pending, now), outputs, dropped: (!has_text).then_some("no_text") }
+}
+
+pub(crate) fn done(pending: &Pending, now: Timestamp) -> Done {
+    Done {
+        partition: pending.partition,
+        revision: pending.revision,
+        feed: feed_key(pending.item.feed_id),
+        item_hash: pending.item.item_hash,
+        first_seen: pending.first_seen,
+        done_at: now,
+    }
+}
+
+pub(crate) fn page(pending: &Pending, body: Body, fetch_error: Option<String>) -> Page {
+    let mut item = Item::clone(&pending.item);
+    if matches!(body, Body::Page { .. }) {
+        // The page has the text; the feed's copy of it would cross the bus for nothing.
+        item.content = None;
+    }
+    Page { item, revision: pending.revision, first_seen: pending.first_seen, body, fetch_error }
+}
+
+pub(crate) fn page_output(page: &Page, prefix: &str, now: Timestamp) -> Output {
+    let topic = Topic::Pages;
+    let id = page.item.id;
+    let mut headers = event::headers(&topic, "fetcher", format!("{id}:{}", page.revision), now);
+    headers.push((event::TRACEPARENT.to_owned(), event::traceparent(id, page.revision, "fetcher")));
+    Output {
+        topic: topic.name(prefix),
+        key: Bytes::from(id.to_string()),
+        route: Route::Key,
+        value: Some(to_json(page).into()),
+        headers,
+    }
+}
+
+pub(crate) fn frontier_output(id: ArticleId, partition: u32, record: Option<&FrontierRecord>, prefix: &str, now: Timestamp) -> Output {
+    let topic = Topic::Frontier;
+    Output {
+        topic: topic.name(prefix),
+        key: Bytes::from(id.to_string()),
+        route: Route::Partition(partition),
+        value: record.map(|r| to_json(r).into()),
+        headers: event::headers(&topic, "fetcher", id.to_string(), now),
+    }
+}
+
+pub(crate) fn done_record(item: &Item, done: &Done) -> FrontierRecord {
+    FrontierRecord::Done {
+        domain: item.source.domain.clone(),
+        feed_id: item.feed_id,
+        revision: done.revision,
+        item_hash: done.item_hash,
+        first_seen: done.first_seen,
+        done_at: done.done_at,
+    }
+}
+
+pub(crate) fn pending_record(pending: &Pending) -> FrontierRecord {
+    FrontierRecord::Pending {
+        item: pending.item.clone(),
+        revision: pending.revision,
+        first_seen: pending.first_seen,
+        attempts: pending.attempts,
+        not_before: pending.not_before,
+        last_error: pending.last_error.clone(),
+    }
+}
