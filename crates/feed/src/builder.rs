@@ -75,10 +75,17 @@ impl EntryBuilder {
         }
     }
 
+    fn says_something(&self) -> bool {
+        let text = self.title.0.is_some() || self.summary.0.is_some() || self.content.0.is_some();
+        let dated = self.published.0.is_some() || self.updated.0.is_some();
+        text || dated || !self.authors.0.is_empty() || !self.categories.0.is_empty()
+    }
+
     /// Returns the entry, or nothing where nothing worth keeping was found.
     ///
     /// A cut-off entry must at least be identifiable, lest a fragment become an item of its own.
     pub(crate) fn build(self, inherited: &[String]) -> Option<Entry> {
+        let says_something = self.says_something();
         let mut authors = self.authors.0;
         if authors.is_empty() {
             authors = inherited.to_vec();
@@ -97,9 +104,7 @@ impl EntryBuilder {
             truncated: self.truncated,
         };
         let identified = entry.id.is_some() || entry.link.is_some();
-        let says_something = entry.title.is_some() || entry.summary.is_some() || entry.content.is_some();
-        let dated = entry.published.is_some() || entry.updated.is_some();
-        (identified || !entry.truncated && (says_something || dated)).then_some(entry)
+        (identified || !entry.truncated && says_something).then_some(entry)
     }
 }
 

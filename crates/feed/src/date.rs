@@ -118,6 +118,9 @@ struct Time {
     nanosecond: i32,
 }
 
+/// A time found, none where there is no such time in a day, and where it ends.
+type TimeAt = Option<(Option<Time>, usize)>;
+
 impl Time {
     fn new(hour: u64, minute: u64, second: u64) -> Option<Self> {
         // Leap seconds have no instant of their own.
@@ -172,12 +175,17 @@ fn clear(items: &mut Lexed, from: usize, to: usize) {
 impl Reading {
     /// Finds the time of day and what follows it: fraction, half of the day, zone.
     fn take_time(&mut self, items: &mut Lexed) {
-        let Some((from, time, mut at)) =
-            (0..items.len()).find_map(|at| time_at(items, at).map(|(time, end)| (at, time, end)))
-        else {
+        // Numbers around a colon are surer than a number before `h`, `am` or a dot.
+        let find = |read: fn(&Lexed, usize) -> TimeAt| {
+            (0..items.len()).find_map(|at| read(items, at).map(|(time, end)| (at, time, end)))
+        };
+        let Some((from, time, mut at)) = find(clock_at).or_else(|| find(loose_at)) else {
             return;
         };
-        let mut time = time;
+        let Some(mut time) = time else {
+            self.guessed = true;
+            return clear(items, from, at);
+        };
         let half = |items: &Lexed, at| match word(items, at) {
             Some("am") => Some(false),
             Some("pm") => Some(true),
@@ -285,7 +293,8 @@ impl Reading {
         let month = u64::from(month);
         let year = numbers
             .iter()
-            .position(|number| number.digits == 4 || number.value > 31);
+            .position(|number| number.digits == 4)
+            .or_else(|| numbers.iter().position(|number| number.value > 31));
         let short = numbers
             .iter()
             .enumerate()
@@ -419,73 +428,81 @@ impl Reading {
     }
 }
 
-/// Reads a time of day at `at`: `10:00`, `10:00:00.5`, `10h30`, `T10`, `T1000`; returns where it ends.
-fn time_at(items: &Lexed, at: usize) -> Option<(Time, usize)> {
+/// Reads `10:00` or `10:00:00.5` at `at`; returns where it ends, with no time where there is none such in a day.
+fn clock_at(items: &Lexed, at: usize) -> TimeAt {
+    let colon = |at| sign(items, at) == Some(':');
+    let short = |at| number(items, at).filter(|number| number.digits <= 2);
+    let hour = short(at).filter(|_| colon(at + 1))?;
+    let next = over_space(items, at + 2);
+    let Some(minute) = short(next) else {
+        // What is left of the Chinese `10:` without minutes.
+        return Some((Time::new(hour.value, 0, 0), at + 2));
+    };
+    let end = next + 1;
+    let next = over_space(items, end + 1);
+    let Some(second) = short(next).filter(|_| colon(end)) else {
+        return Some((
+            Time::new(hour.value, minute.value, 0),
+            end + usize::from(colon(end)),
+        ));
+    };
+    let mut time = Time::new(hour.value, minute.value, second.value);
+    let end = next + 1;
+    let fraction = number(items, end + 1).filter(|_| matches!(sign(items, end), Some('.' | ',')));
+    let Some(fraction) = fraction.filter(|fraction| fraction.digits <= 9) else {
+        return Some((time, end));
+    };
+    if let Some(time) = &mut time {
+        let scale = 10_u64.pow(9 - u32::try_from(fraction.digits).ok()?);
+        time.nanosecond = i32::try_from(fraction.value * scale).ok()?;
+    }
+    Some((time, end + 2))
+}
+
+/// Reads a time without a colon at `at`: `T10`, `T1000`, `10h30`, `10.30 Uhr`, `10 am`, `10.00.00`, and `10.30` after
+/// a year; returns where it ends.
+fn loose_at(items: &Lexed, at: usize) -> TimeAt {
     let hour = number(items, at)?;
-    let clock = |at| sign(items, at) == Some(':');
-    if hour.digits <= 2 && clock(at + 1) {
-        let Some(minute) = number(items, over_space(items, at + 2)).filter(|minute| minute.digits <= 2)
-        else {
-            // What is left of the Chinese `10:` without minutes.
-            return Some((Time::new(hour.value, 0, 0)?, at + 2));
+    let pair = |at| number(items, at).filter(|number| number.digits == 2);
+    let dot = |at| sign(items, at) == Some('.');
+    let year = |at: Option<usize>| {
+        at.and_then(|at| number(items, at))
+            .is_some_and(|year| year.digits == 4)
+    };
+    if at > 0 && word(items, at - 1) == Some("t") {
+        let value = hour.value;
+        return match hour.digits {
+            6 => Some((Time::new(value / 10_000, value / 100 % 100, value % 100), at + 1)),
+            4 => Some((Time::new(value / 100, value % 100, 0), at + 1)),
+            2 => Some((Time::new(value, 0, 0), at + 1)),
+            _ => None,
         };
-        let at = over_space(items, at + 2) + 1;
-        let Some(second) =
-            number(items, over_space(items, at + 1)).filter(|second| clock(at) && second.digits <= 2)
-        else {
+    }
+    if hour.digits > 2 {
+        return None;
+    }
+    let unit = over_space(items, at + 1);
+    match word(items, unit) {
+        Some("h" | "ч") => {
+            let next = over_space(items, unit + 1);
+            let minute = pair(next);
+            let end = if minute.is_some() { next + 1 } else { unit + 1 };
             return Some((
-                Time::new(hour.value, minute.value, 0)?,
-                at + usize::from(clock(at)),
+                Time::new(hour.value, minute.map_or(0, |minute| minute.value), 0),
+                end,
             ));
-        };
-        let mut time = Time::new(hour.value, minute.value, second.value)?;
-        let at = over_space(items, at + 1) + 1;
-        let fraction = number(items, at + 1).filter(|_| matches!(sign(items, at), Some('.' | ',')));
-        if let Some(fraction) = fraction.filter(|fraction| fraction.digits <= 9) {
-            let scale = 10_u64.pow(9 - u32::try_from(fraction.digits).ok()?);
-            time.nanosecond = i32::try_from(fraction.value * scale).ok()?;
         }
-        return Some((time, if fraction.is_some() { at + 2 } else { at }));
+        Some("am" | "pm") => return Some((Time::new(hour.value, 0, 0), at + 1)),
+        _ => {}
     }
-    let after_t = at > 0 && word(items, at - 1) == Some("t");
-    match hour.digits {
-        6 if after_t => Some((
-            Time::new(hour.value / 10_000, hour.value / 100 % 100, hour.value % 100)?,
-            at + 1,
-        )),
-        4 if after_t => Some((Time::new(hour.value / 100, hour.value % 100, 0)?, at + 1)),
-        2 if after_t => Some((Time::new(hour.value, 0, 0)?, at + 1)),
-        1 | 2 => {
-            let unit = over_space(items, at + 1);
-            let minute = |at| number(items, at).filter(|minute| minute.digits == 2);
-            match (word(items, unit), minute(at + 2)) {
-                // `10h30`, `10 h`
-                (Some("h" | "ч"), _) => {
-                    let minutes = minute(over_space(items, unit + 1));
-                    let end = if minutes.is_some() {
-                        over_space(items, unit + 1) + 1
-                    } else {
-                        unit + 1
-                    };
-                    Some((
-                        Time::new(hour.value, minutes.map_or(0, |minute| minute.value), 0)?,
-                        end,
-                    ))
-                }
-                // `10.30 Uhr`
-                (_, Some(minutes))
-                    if sign(items, at + 1) == Some('.')
-                        && matches!(word(items, over_space(items, at + 3)), Some("uhr" | "h")) =>
-                {
-                    Some((Time::new(hour.value, minutes.value, 0)?, at + 3))
-                }
-                // `10 am`
-                (Some("am" | "pm"), _) => Some((Time::new(hour.value, 0, 0)?, at + 1)),
-                _ => None,
-            }
-        }
-        _ => None,
+    let minute = pair(at + 2).filter(|_| dot(at + 1))?;
+    let after_year =
+        year(at.checked_sub(2)) && at.checked_sub(1).is_some_and(|at| over_space(items, at) > at);
+    if let Some(second) = pair(at + 4).filter(|_| dot(at + 3) && after_year) {
+        return Some((Time::new(hour.value, minute.value, second.value), at + 5));
     }
+    let named = matches!(word(items, over_space(items, at + 3)), Some("uhr" | "h"));
+    (named || after_year).then(|| (Time::new(hour.value, minute.value, 0), at + 3))
 }
 
 /// Reads `+0300`, `-05:00`, `+3` at `at` as minutes; returns where it ends.

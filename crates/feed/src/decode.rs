@@ -89,7 +89,10 @@ fn not_utf8<'a>(
 ) -> Decoded<'a> {
     let claimed = claim(http, declared);
     if mostly_utf8(bytes) {
-        let mut decoded = with(UTF_8, bytes);
+        let mut decoded = Decoded {
+            text: damaged_utf8(bytes).into(),
+            repairs: vec![Repair::InvalidBytes],
+        };
         if claimed.is_some_and(|claimed| claimed != UTF_8) {
             decoded.repairs.push(Repair::WrongEncoding { used: UTF_8.name() });
         }
@@ -145,7 +148,31 @@ fn mostly_utf8(bytes: &[u8]) -> bool {
         valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
         invalid += usize::from(!chunk.invalid().is_empty());
     }
-    valid > 2 * invalid
+    valid > 0 && valid >= invalid
+}
+
+/// Decodes UTF-8 with a few bytes that are not.
+///
+/// A single one between ASCII letters is a letter or quotation mark of windows-1252 that was pasted in; anything else
+/// is U+FFFD.
+fn damaged_utf8(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut chunks = bytes.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        text.push_str(chunk.valid());
+        let ascii_before = text.bytes().next_back().is_none_or(|byte| byte.is_ascii());
+        let ascii_after = chunks
+            .peek()
+            .is_some_and(|next| next.valid().bytes().next().is_some_and(|byte| byte.is_ascii()));
+        match chunk.invalid() {
+            [] => {}
+            one @ [_] if ascii_before && ascii_after => {
+                text.push_str(&WINDOWS_1252.decode_without_bom_handling(one).0)
+            }
+            _ => text.push('\u{FFFD}'),
+        }
+    }
+    text
 }
 
 fn guess(bytes: &[u8]) -> &'static Encoding {

@@ -89,19 +89,9 @@ fn items(object: &Object) -> Option<&[Value]> {
 
 /// Says what JSON is that is no feed.
 fn what(object: &Object) -> Error {
-    let says_error = [
-        "error",
-        "errors",
-        "message",
-        "code",
-        "status",
-        "statusCode",
-        "detail",
-        "fault",
-        "exception",
-        "reason",
-    ];
-    if says_error.iter().any(|key| object.contains_key(*key)) {
+    const SAYS_ERROR: &str = "error errors error_description message msg code status statusCode detail fault \
+                              exception reason success ok";
+    if SAYS_ERROR.split(' ').any(|key| object.contains_key(key)) {
         Error::JsonError
     } else {
         Error::Json

@@ -73,11 +73,20 @@ pub fn parse(input: &Input<'_>) -> Result<Feed, Error> {
     if text.is_empty() {
         return Err(Error::Empty);
     }
-    let mut feed = if sniff::is_json(text) {
-        json::parse(text, input.url)?
-    } else {
-        xml::parse(&decoded.text, input.url)?
+    let mut feed = match sniff::is_json(text) {
+        true => json::parse(text, input.url)?,
+        false => xml::parse(&decoded.text, input.url)
+            .or_else(|error| json_after_junk(text, input.url).ok_or(error))?,
     };
     feed.repairs.splice(0..0, decoded.repairs);
     Ok(feed)
+}
+
+/// Reads a JSON Feed that stands behind the warnings of the program that made it.
+fn json_after_junk(text: &str, url: Option<&str>) -> Option<Feed> {
+    memchr::memmem::find(text.as_bytes(), b"jsonfeed.org/version")?;
+    let start = text.find("{\"").or_else(|| text.find('{'))?;
+    let mut feed = json::parse(text.get(start..)?, url).ok()?;
+    feed.repairs.push(Repair::LeadingJunk);
+    Some(feed)
 }

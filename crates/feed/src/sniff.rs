@@ -46,7 +46,7 @@ pub(crate) fn is_json(text: &str) -> bool {
         [b'[', rest @ ..] => rest
             .trim_ascii_start()
             .first()
-            .is_none_or(|byte| matches!(byte, b'{' | b']' | b'"')),
+            .is_none_or(|byte| matches!(byte, b'{' | b'[' | b']' | b'"' | b'0'..=b'9')),
         _ => false,
     }
 }

@@ -5,9 +5,11 @@
 //! damage is decided here, on the spot, without going back: every byte is looked at a fixed number of times, so
 //! the work is linear in the input however broken it is.
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr2, memmem};
 use quick_xml::{
-    events::attributes::Attributes,
+    events::attributes::{AttrError, Attributes},
     parser::{ElementParser, Parser},
 };
 
@@ -49,15 +51,16 @@ impl<'a> Tag<'a> {
         let mut attributes = Attributes::html(self.body, self.name.len());
         // The check compares each with each, which is quadratic, and a doubled attribute is no reason to stop.
         attributes.with_checks(false);
+        let body = self.body;
         attributes
             .take(MAX_ATTRIBUTES)
-            .filter_map(Result::ok)
-            .filter_map(|attribute| {
-                let name = attribute.key.into_inner();
-                match attribute.value {
-                    std::borrow::Cow::Borrowed(value) => Some((name, value)),
-                    std::borrow::Cow::Owned(_) => None,
-                }
+            .filter_map(move |attribute| match attribute {
+                Ok(attribute) => match attribute.value {
+                    Cow::Borrowed(value) => Some((attribute.key.into_inner(), value)),
+                    Cow::Owned(_) => None,
+                },
+                Err(AttrError::ExpectedQuote(..)) => unquoted_end(body),
+                Err(_) => None,
             })
     }
 
@@ -78,10 +81,9 @@ pub(crate) struct Damage {
     pub(crate) bare_lt: bool,
 }
 
-/// Iterator over the [`Token`]s of a text.
-#[derive(Debug)]
-pub(crate) struct Tokens<'a> {
-    text: &'a str,
+/// A place to go back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark<'a> {
     at: usize,
     /// Name of the start tag last seen: what an unclosed CDATA section most likely belongs to.
     last_start: &'a str,
@@ -91,6 +93,13 @@ pub(crate) struct Tokens<'a> {
     no_comment_end: bool,
     /// Where the next end tag of an item is, once searched for; `usize::MAX` where none follows.
     item_end: usize,
+}
+
+/// Iterator over the [`Token`]s of a text.
+#[derive(Debug)]
+pub(crate) struct Tokens<'a> {
+    text: &'a str,
+    place: Mark<'a>,
     /// A second document type is no more than damage.
     doctype_seen: bool,
     pub(crate) damage: Damage,
@@ -101,23 +110,35 @@ impl<'a> Tokens<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         Self {
             text,
-            at: 0,
-            last_start: "",
-            cdata_end: 0,
-            no_comment_end: false,
-            item_end: 0,
+            place: Mark {
+                at: 0,
+                last_start: "",
+                cdata_end: 0,
+                no_comment_end: false,
+                item_end: 0,
+            },
             doctype_seen: false,
             damage: Damage::default(),
         }
     }
 
+    /// Returns where the next token begins.
+    pub(crate) fn mark(&self) -> Mark<'a> {
+        self.place
+    }
+
+    /// Goes back to where `mark` was taken.
+    pub(crate) fn go_back(&mut self, mark: Mark<'a>) {
+        self.place = mark;
+    }
+
     fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
+        self.text.get(self.place.at..).unwrap_or_default()
     }
 
     /// Returns `text[from..to]` and moves on to `next`.
     fn take(&mut self, from: usize, to: usize, next: usize) -> &'a str {
-        self.at = next;
+        self.place.at = next;
         self.text.get(from..to).unwrap_or_default()
     }
 
@@ -127,15 +148,15 @@ impl<'a> Tokens<'a> {
     }
 
     fn comment(&mut self) {
-        let end = if self.no_comment_end {
+        let end = if self.place.no_comment_end {
             None
         } else {
-            self.next_at(self.at + 4, "-->")
+            self.next_at(self.place.at + 4, "-->")
         };
         match end {
-            Some(end) => self.at = end + 3,
+            Some(end) => self.place.at = end + 3,
             None => {
-                self.no_comment_end = true;
+                self.place.no_comment_end = true;
                 self.skip_unclosed();
             }
         }
@@ -148,7 +169,7 @@ impl<'a> Tokens<'a> {
             .get(..memchr(b'<', body).unwrap_or(body.len()))
             .unwrap_or_default();
         match memmem::find(body, b"?>") {
-            Some(end) => self.at += end + 4,
+            Some(end) => self.place.at += end + 4,
             None => self.skip_unclosed(),
         }
     }
@@ -158,15 +179,15 @@ impl<'a> Tokens<'a> {
         self.damage.unclosed_markup = true;
         let rest = self.rest().as_bytes();
         match memchr2(b'<', b'>', rest.get(1..).unwrap_or_default()) {
-            Some(end) if rest.get(end + 1) == Some(&b'>') => self.at += end + 2,
-            Some(end) => self.at += end + 1,
+            Some(end) if rest.get(end + 1) == Some(&b'>') => self.place.at += end + 2,
+            Some(end) => self.place.at += end + 1,
             None => self.end_here(),
         }
     }
 
     fn end_here(&mut self) {
         self.damage.truncated = true;
-        self.at = self.text.len();
+        self.place.at = self.text.len();
     }
 
     fn doctype(&mut self) -> Option<Token<'a>> {
@@ -174,7 +195,7 @@ impl<'a> Tokens<'a> {
             self.skip_unclosed();
             return None;
         }
-        let start = self.at + "<!DOCTYPE".len();
+        let start = self.place.at + "<!DOCTYPE".len();
         let rest = self.text.as_bytes().get(start..)?;
         let Some(mut end) = memchr(b'>', rest) else {
             self.skip_unclosed();
@@ -196,11 +217,11 @@ impl<'a> Tokens<'a> {
     }
 
     fn cdata(&mut self) -> Token<'a> {
-        let start = self.at + "<![CDATA[".len();
-        if self.cdata_end < start {
-            self.cdata_end = self.next_at(start, "]]>").unwrap_or(usize::MAX);
+        let start = self.place.at + "<![CDATA[".len();
+        if self.place.cdata_end < start {
+            self.place.cdata_end = self.next_at(start, "]]>").unwrap_or(usize::MAX);
         }
-        let end = self.cdata_end;
+        let end = self.place.cdata_end;
         if end == usize::MAX || self.runs_away(start, end) {
             return self.unclosed_cdata(start);
         }
@@ -209,12 +230,12 @@ impl<'a> Tokens<'a> {
 
     /// Returns whether a section that ends at `end` has swallowed the end of its item and what follows that.
     fn runs_away(&mut self, start: usize, end: usize) -> bool {
-        if self.item_end < start {
+        if self.place.item_end < start {
             let rest = self.text.get(start..).unwrap_or_default();
-            self.item_end = item_end(rest).map_or(usize::MAX, |at| start + at);
+            self.place.item_end = item_end(rest).map_or(usize::MAX, |at| start + at);
         }
-        self.item_end < end && {
-            let after = self.text.get(self.item_end..end).unwrap_or_default();
+        self.place.item_end < end && {
+            let after = self.text.get(self.place.item_end..end).unwrap_or_default();
             let after = after.split_once('>').map_or("", |(_, after)| after).trim_start();
             let next = after.strip_prefix('<').map(tag_local_name).unwrap_or_default();
             ["item", "entry", "channel", "feed", "rss", "rdf"]
@@ -229,7 +250,7 @@ impl<'a> Tokens<'a> {
         let rest = self.text.get(start..).unwrap_or_default();
         let end = memmem::find_iter(rest.as_bytes(), b"</").find(|at| {
             let tag = rest.get(at + 2..).unwrap_or_default();
-            tag.strip_prefix(self.last_start)
+            tag.strip_prefix(self.place.last_start)
                 .is_some_and(|after| after.trim_start().starts_with('>'))
                 || ends_item(tag)
         });
@@ -239,7 +260,7 @@ impl<'a> Tokens<'a> {
     }
 
     fn end_tag(&mut self) -> Option<Token<'a>> {
-        let start = self.at + 2;
+        let start = self.place.at + 2;
         let rest = self.text.as_bytes().get(start..)?;
         let Some(end) = memchr2(b'<', b'>', rest) else {
             self.end_here();
@@ -248,11 +269,11 @@ impl<'a> Tokens<'a> {
         let closed = rest.get(end) == Some(&b'>');
         self.damage.unclosed_markup |= !closed;
         let inside = self.take(start, start + end, start + end + usize::from(closed));
-        Some(Token::End(name_of(inside)))
+        Some(Token::End(name_of(inside.trim_ascii_start())))
     }
 
     fn start_tag(&mut self) -> Option<Token<'a>> {
-        let start = self.at + 1;
+        let start = self.place.at + 1;
         let (end, closed) = self.tag_end(start)?;
         let inside = self.take(start, end, end + usize::from(closed));
         let (body, empty) = match inside.strip_suffix('/') {
@@ -260,7 +281,7 @@ impl<'a> Tokens<'a> {
             None => (inside, false),
         };
         let name = name_of(body);
-        self.last_start = name;
+        self.place.last_start = name;
         Some(Token::Start(Tag { name, body, empty }))
     }
 
@@ -313,8 +334,8 @@ impl<'a> Iterator for Tokens<'a> {
                     return None;
                 }
                 _ => {
-                    let end = self.at + memchr(b'<', bytes).unwrap_or(bytes.len());
-                    return Some(Token::Text(self.take(self.at, end, end)));
+                    let end = self.place.at + memchr(b'<', bytes).unwrap_or(bytes.len());
+                    return Some(Token::Text(self.take(self.place.at, end, end)));
                 }
             };
             let token = match second {
@@ -336,7 +357,11 @@ impl<'a> Iterator for Tokens<'a> {
                 _ if begins_markup(bytes, 0) => self.start_tag(),
                 _ => {
                     self.damage.bare_lt = true;
-                    Some(Token::Text(self.take(self.at, self.at + 1, self.at + 1)))
+                    Some(Token::Text(self.take(
+                        self.place.at,
+                        self.place.at + 1,
+                        self.place.at + 1,
+                    )))
                 }
             };
             if token.is_some() {
@@ -344,6 +369,14 @@ impl<'a> Iterator for Tokens<'a> {
             }
         }
     }
+}
+
+/// Returns the attribute at the end of a tag whose value has lost its closing quote.
+fn unquoted_end(body: &str) -> Option<(&str, &str)> {
+    let (before, value) = body.rsplit_once(['"', '\''])?;
+    let name = before.trim_end().strip_suffix('=')?.trim_end();
+    let name = name.rsplit(|c: char| c.is_ascii_whitespace()).next()?;
+    Some((name, value.trim_end_matches('/')))
 }
 
 /// Returns whether the `<` at `at` can begin a tag, comment, section or instruction.

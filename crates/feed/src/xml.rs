@@ -14,7 +14,7 @@ use crate::{
     names::{self, Meaning, Vocabulary},
     reference::References,
     sniff,
-    token::{Tag, Token, Tokens},
+    token::{Mark, Tag, Token, Tokens},
 };
 
 use capture::Capture;
@@ -39,6 +39,8 @@ struct Frame<'a> {
     /// Name as written.
     name: &'a str,
     kind: Kind,
+    /// Where its content begins.
+    content: Mark<'a>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ struct Walker<'a> {
     entry: Option<EntryBuilder>,
     /// Name of the last entry element as written: it ends any field that was left open.
     entry_name: &'a str,
+    /// Something to be skipped in this entry was never closed and had swallowed the rest of it: nothing is skipped.
+    reread: bool,
     document: Document,
 }
 
@@ -76,6 +80,7 @@ impl<'a> Walker<'a> {
             capture: None,
             entry: None,
             entry_name: "",
+            reread: false,
             document: Document::default(),
         }
     }
@@ -165,7 +170,11 @@ impl<'a> Walker<'a> {
 
     fn push(&mut self, name: &'a str, kind: Kind) {
         if self.stack.len() < MAX_DEPTH {
-            self.stack.push(Frame { name, kind });
+            self.stack.push(Frame {
+                name,
+                kind,
+                content: self.tokens.mark(),
+            });
         } else {
             self.beyond += 1;
             self.document.too_deep = true;
@@ -189,15 +198,9 @@ impl<'a> Walker<'a> {
         let scope = Scope::of(tag, &mut self.references);
         match meaning {
             Meaning::Group | Meaning::Skip => {
+                let skip = meaning == Meaning::Skip && !self.reread;
                 if !tag.empty {
-                    self.push(
-                        tag.name,
-                        if meaning == Meaning::Skip {
-                            Kind::Skip
-                        } else {
-                            Kind::Group
-                        },
-                    );
+                    self.push(tag.name, if skip { Kind::Skip } else { Kind::Group });
                 }
             }
             Meaning::Link if scope.href.is_some() => {
@@ -219,6 +222,14 @@ impl<'a> Walker<'a> {
 
     fn start_entry(&mut self, tag: Tag<'a>) {
         self.beyond = 0;
+        if self
+            .stack
+            .iter()
+            .position(|frame| frame.kind == Kind::Entry)
+            .is_some_and(|open| self.read_again(open))
+        {
+            return;
+        }
         self.entry_name = tag.name;
         let unclosed = self
             .stack
@@ -253,6 +264,7 @@ impl<'a> Walker<'a> {
             }
         }
         self.entry = Some(entry);
+        self.reread = false;
         if tag.empty {
             self.finish_entry(false);
         } else {
@@ -281,7 +293,7 @@ impl<'a> Walker<'a> {
                 self.document.mismatched = true;
                 return;
             }
-            self.document.mismatched |= !own || capture.depth() > 0;
+            self.document.mismatched |= !own || capture.depth() > 1;
             self.end_capture();
             if own {
                 return;
@@ -292,12 +304,32 @@ impl<'a> Walker<'a> {
             return;
         }
         match self.stack.iter().rposition(|frame| same(frame.name, name)) {
+            Some(open) if self.read_again(open) => {}
             Some(open) => {
                 self.document.mismatched |= open + 1 != self.stack.len();
                 self.pop_to(open);
             }
             None => self.document.mismatched |= self.document.format.is_some(),
         }
+    }
+
+    /// Goes back into an entry that is about to end with the element at `open`, where something unclosed has swallowed
+    /// its end; once in each entry, so that the work stays linear.
+    fn read_again(&mut self, open: usize) -> bool {
+        let Some(entry) = self.stack.iter().position(|frame| frame.kind == Kind::Entry) else {
+            return false;
+        };
+        let skipped = self.stack.iter().position(|frame| frame.kind == Kind::Skip);
+        let Some(skipped) = skipped.filter(|skipped| open <= entry && entry < *skipped && !self.reread)
+        else {
+            return false;
+        };
+        let content = self.stack.get(skipped).map(|frame| frame.content);
+        self.stack.truncate(skipped);
+        self.scopes.leave(skipped);
+        self.document.mismatched = true;
+        self.reread = true;
+        content.map(|content| self.tokens.go_back(content)).is_some()
     }
 
     /// Closes the element at `open` and all within it.

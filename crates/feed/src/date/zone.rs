@@ -16,7 +16,7 @@ pub(super) enum Zone {
 }
 
 /// Abbreviations and their minutes east of Greenwich. RFC 822 defines the American ones; the rest is usage.
-const NAMES: [(&str, i32); 62] = [
+const NAMES: [(&str, i32); 61] = [
     ("utc", 0),
     ("gmt", 0),
     ("ut", 0),
@@ -42,7 +42,6 @@ const NAMES: [(&str, i32); 62] = [
     ("мск", 180),
     ("trt", 180),
     ("eat", 180),
-    ("ast3", 180),
     ("idt", 180),
     ("fet", 180),
     ("msd", 240),

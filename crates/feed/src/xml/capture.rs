@@ -110,7 +110,9 @@ impl<'a> Capture<'a> {
                 Meaning::Group | Meaning::Skip | Meaning::Link | Meaning::Author(_)
             );
         }
-        if vocabulary == Vocabulary::Xhtml {
+        let foreign = !matches!(vocabulary, Vocabulary::Core | Vocabulary::Atom);
+        if vocabulary == Vocabulary::Xhtml || self.form == Form::Xml && foreign {
+            // Markup within markup: a drawing, too, has a `dc:title`.
             return false;
         }
         match meaning {
@@ -163,11 +165,12 @@ impl<'a> Capture<'a> {
         vocabulary: Vocabulary,
         references: &mut References<'a>,
     ) {
+        let empty = tag.empty || self.html && is_void(local);
         if self.beyond > 0 || self.open.len() >= MAX_DEPTH {
-            self.beyond += usize::from(!tag.empty);
+            self.beyond += usize::from(!empty);
             return;
         }
-        if !tag.empty {
+        if !empty {
             self.open.push(tag.name);
         }
         if !self.html {
@@ -183,13 +186,13 @@ impl<'a> Capture<'a> {
             tag.name
         };
         let first = self.open.len() == 1 && self.text.trim().is_empty();
-        self.write_tag(tag, name, references);
-        if first && local == "div" && !tag.empty {
+        self.write_tag(tag, name, empty, references);
+        if first && local == "div" && !empty {
             self.wrapper.opened = Some(self.text.len());
         }
     }
 
-    fn write_tag(&mut self, tag: Tag<'a>, name: &str, references: &mut References<'a>) {
+    fn write_tag(&mut self, tag: Tag<'a>, name: &str, empty: bool, references: &mut References<'a>) {
         self.text.push('<');
         self.text.push_str(name);
         for (key, value) in tag.attributes() {
@@ -199,17 +202,22 @@ impl<'a> Capture<'a> {
             self.text.push(' ');
             self.text.push_str(key);
             self.text.push_str("=\"");
-            escape(&references.resolve(value), &mut self.text);
+            for (index, part) in references.resolve(value).split('"').enumerate() {
+                if index > 0 {
+                    self.text.push_str("&quot;");
+                }
+                escape(part, &mut self.text);
+            }
             self.text.push('"');
         }
-        self.text.push_str(if !tag.empty {
+        self.text.push_str(if !empty {
             ">"
         } else if is_void(name) {
             " />"
         } else {
             "></"
         });
-        if tag.empty && !is_void(name) {
+        if empty && !is_void(name) {
             self.text.push_str(name);
             self.text.push('>');
         }

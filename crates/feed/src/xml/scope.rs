@@ -80,7 +80,12 @@ impl<'a> Scopes<'a> {
                 "" => Vocabulary::Core,
                 _ => Vocabulary::of_prefix(&lower(prefix)),
             };
-            let vocabulary = Vocabulary::of_address(value).unwrap_or(unknown);
+            let known = Vocabulary::of_address(value);
+            // A feed whose own elements claim to be XHTML or Media RSS is still a feed.
+            let own = prefix.is_empty() && !in_field && is_structure(&lower(tag.name));
+            let vocabulary = known
+                .filter(|known| !own || *known == Vocabulary::Atom)
+                .unwrap_or(unknown);
             self.bindings.push(Binding {
                 depth,
                 prefix,
@@ -111,7 +116,7 @@ impl<'a> Scopes<'a> {
         }
     }
 
-    /// Makes the root's prefix stand for the feed format.
+    /// Makes the root's prefix stand for the feed format, unless it is known to stand for another.
     pub(super) fn adopt(&mut self, prefix: &'a str) {
         if !prefix.is_empty() && self.lookup(prefix).is_none_or(|known| known == Vocabulary::Other) {
             self.root_prefix = prefix;
@@ -145,6 +150,14 @@ impl<'a> Scopes<'a> {
     pub(super) fn base(&self) -> Option<&Url> {
         self.bases.last().and_then(|(_, base)| base.as_ref())
     }
+}
+
+/// Returns whether the name is one that only the feed format itself has.
+fn is_structure(name: &str) -> bool {
+    matches!(
+        name,
+        "rss" | "feed" | "rdf" | "channel" | "item" | "entry" | "urlset" | "url"
+    )
 }
 
 /// What the attributes of a field say about it.
