@@ -13,7 +13,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `client` | one fetch with its redirects, under all limits |
+//! | `client`, `options`, `request`, `chain`, `response` | one fetch with its redirects, under all limits |
 //! | `guard`, `resolve`, `connect`, `proxy` | from a URL to a connection to a vetted address |
 //! | `addresses`, `limits` | concurrency per address; rate and concurrency per host |
 //! | `body`, `charset` | from the wire to bytes; from bytes to text |
@@ -22,6 +22,7 @@
 
 mod addresses;
 mod body;
+mod chain;
 mod charset;
 mod client;
 mod connect;
@@ -29,6 +30,7 @@ mod error;
 pub mod freshness;
 mod guard;
 mod limits;
+mod options;
 mod proxy;
 mod request;
 mod resolve;
@@ -36,12 +38,13 @@ mod response;
 mod robots;
 
 pub use charset::{charset_of, decode_html};
-pub use client::{Client, ClientOptions, ClientStats};
+pub use client::Client;
 pub use error::{Class, FetchError, status_class};
 pub use freshness::Freshness;
 pub use guard::AddressGuard;
 pub use http::{HeaderMap, header};
 pub use limits::{HostLimits, HostLimitsOptions, Permit, Wait, host_key};
+pub use options::{ClientOptions, ClientStats};
 pub use proxy::EgressProxy;
 pub use request::{ACCEPT_FEED, ACCEPT_PAGE, Request};
 pub use resolve::{Resolve, Resolving, SystemResolver};
