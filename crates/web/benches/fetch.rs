@@ -55,7 +55,7 @@ fn main() {
     );
 }
 
-/// Words in an order that packs like a real page, to about a sixth.
+/// Repetitive markup around changing words; packs to about a tenth.
 fn page() -> Vec<u8> {
     let mut seed = 7_u64;
     let mut page = Vec::new();

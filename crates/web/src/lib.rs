@@ -19,6 +19,18 @@
 //! | `body`, `charset` | from the wire to bytes; from bytes to text |
 //! | `freshness` | what servers say about time, as pure functions |
 //! | `robots` | robots.txt |
+//!
+//! Cost of a fetch on one core of a busy two-core machine, server excluded (`cargo bench -p telex-web`): a 304 over a
+//! kept connection 33 us, over 4,000 hosts 103 us, a page of 180 kB 90 us plain and 250 us packed.
+//!
+//! | promise | shown by |
+//! |---|---|
+//! | only vetted addresses, on every hop, whatever names do | `tests/web/guard.rs`, `redirects.rs`, `guard` |
+//! | credentials keep to their origin | `tests/web/redirects.rs` |
+//! | time, bytes, bombs, connections are bounded | `tests/web/client.rs`, `guard.rs`, `body` |
+//! | TLS is checked, HTTP/2 spoken, the proxy never told a name | `tests/web/tls.rs` |
+//! | rate, concurrency, Retry-After, crawl delay per host | `limits`, `tests/web/redirects.rs` |
+//! | robots.txt by RFC 9309 | `tests/web/robots.rs` |
 
 mod addresses;
 mod body;
