@@ -6,26 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LOCATION, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, USER_AGENT,
 };
-use http::{HeaderMap, Method, Uri};
+use http::{Method, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
 use tokio::time::{Instant, timeout};
-use url::Url;
 
 use crate::addresses::{AddressLimits, AddressPermit};
 use crate::body::{self, Limit};
+use crate::chain::Chain;
 use crate::connect::{Connector, Peer};
-use crate::proxy::{EgressProxy, basic_authorization};
-use crate::request::{Request, without_user};
+use crate::options::{ClientOptions, ClientStats};
 use crate::resolve::{Resolve, SystemResolver, Vetted};
-use crate::{AddressGuard, FetchError, Politeness, Response};
+use crate::{AddressGuard, FetchError, Politeness, Request, Response};
 
 /// Bodies of redirects up to this length are read, so that the connection can be used again.
 const DRAIN_LIMIT: u64 = 16 * 1024;
@@ -33,95 +31,11 @@ const DRAIN_LIMIT: u64 = 16 * 1024;
 /// A redirect's body that takes longer is not worth its connection.
 const DRAIN_TIME: Duration = Duration::from_millis(250);
 
-/// Large enough for the cookies of the worst pages, small enough that endless headers end.
-const MAX_HEADERS: usize = 256;
-
 /// Largest read buffer of an HTTP/1.1 connection; also the longest head of a response.
 const READ_BUFFER: usize = 128 * 1024;
 
 /// One round trip's worth of a page on a fast link, so that HTTP/2 does not wait for window updates.
 const HTTP2_WINDOW: u32 = 1024 * 1024;
-
-/// Headers that belong to the client: others would break framing, decompression or the guard.
-const OWN_HEADERS: [&str; 9] = [
-    "host",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-    "te",
-    "upgrade",
-    "accept-encoding",
-    "if-none-match",
-    "if-modified-since",
-];
-
-/// How a [`Client`] behaves.
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    /// `User-Agent`; should say how to reach the operator.
-    pub user_agent: String,
-    /// Networks that may be reached although the guard would refuse them.
-    pub allow_addresses: Vec<IpNet>,
-    /// Limit for resolving, connecting and the TLS handshake together.
-    pub connect_timeout: Duration,
-    /// Limit for the whole fetch: redirects, waiting for places and body included.
-    pub total_timeout: Duration,
-    /// Longest body in bytes, on the wire and unpacked.
-    pub max_body_bytes: usize,
-    /// Redirects that are followed.
-    pub max_redirects: u8,
-    /// Requests in flight per resolved address.
-    pub per_address_concurrency: usize,
-    /// Connections open at once, idle ones included. Each is a file descriptor.
-    pub max_connections: usize,
-    /// Idle connections kept per host.
-    pub max_idle_per_host: usize,
-    /// How long an idle connection is kept.
-    pub idle_timeout: Duration,
-    /// Hosts whose addresses are remembered.
-    pub max_resolved_hosts: u64,
-    /// Certificate authorities beside Mozilla's, in DER form.
-    pub extra_roots: Vec<Vec<u8>>,
-    /// Proxy for everything that goes out.
-    pub egress_proxy: Option<EgressProxy>,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            user_agent: concat!("telex/", env!("CARGO_PKG_VERSION")).to_owned(),
-            allow_addresses: Vec::new(),
-            // Three retransmissions of a lost SYN.
-            connect_timeout: Duration::from_secs(10),
-            // The slowest honest feeds take 10 to 20 s; a drip gets no longer than this.
-            total_timeout: Duration::from_secs(30),
-            max_body_bytes: 4 * 1024 * 1024,
-            // As many as Go's client; browsers follow 20, but honest chains have 2 or 3.
-            max_redirects: 10,
-            per_address_concurrency: 32,
-            max_connections: 4096,
-            max_idle_per_host: 4,
-            // Politeness asks a host every second or so: kept that long and a little more, and not until the next poll.
-            idle_timeout: Duration::from_secs(10),
-            max_resolved_hosts: 16_384,
-            extra_roots: Vec::new(),
-            egress_proxy: None,
-        }
-    }
-}
-
-/// Sizes of what the client holds, for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientStats {
-    /// Connections open now, idle ones included.
-    pub open_connections: usize,
-    /// The most there can be.
-    pub max_connections: usize,
-    /// Addresses with requests in flight.
-    pub busy_addresses: usize,
-    /// Hosts whose addresses are remembered; approximate.
-    pub resolved_hosts: u64,
-}
 
 /// The guarded HTTP client; clones share everything.
 #[derive(Clone)]
@@ -174,7 +88,6 @@ impl Client {
             .pool_idle_timeout(options.idle_timeout)
             .pool_max_idle_per_host(options.max_idle_per_host)
             .http1_max_buf_size(READ_BUFFER)
-            .http1_max_headers(MAX_HEADERS)
             .http2_initial_stream_window_size(HTTP2_WINDOW)
             .http2_initial_connection_window_size(4 * HTTP2_WINDOW)
             .http2_max_header_list_size(64 * 1024)
@@ -218,13 +131,19 @@ impl Client {
     /// Returns the sizes of what the client holds.
     #[must_use]
     pub fn stats(&self) -> ClientStats {
-        let max_connections = self.inner.options.max_connections;
         ClientStats {
-            open_connections: max_connections.saturating_sub(self.inner.connector.free_slots()),
-            max_connections,
+            open_connections: self.open_connections(),
+            max_connections: self.inner.options.max_connections,
             busy_addresses: self.inner.addresses.len(),
             resolved_hosts: self.inner.vetted.len(),
         }
+    }
+
+    fn open_connections(&self) -> usize {
+        self.inner
+            .options
+            .max_connections
+            .saturating_sub(self.inner.connector.free_slots())
     }
 
     async fn run(
@@ -248,11 +167,18 @@ impl Client {
         // Held until the body is read; one for each host after the first.
         let mut permits = Vec::new();
         loop {
-            let (mut answer, address, _place) = self.exchange(request, &chain).await?;
+            let (mut answer, address, place) = self.exchange(request, &chain).await?;
             if is_redirect(answer.status().as_u16()) {
                 let status = answer.status().as_u16();
-                let crossed = chain.advance(request, status, answer.headers(), &self.inner.options)?;
+                let crossed = chain.advance(
+                    request,
+                    status,
+                    answer.headers(),
+                    self.inner.options.max_redirects,
+                )?;
                 drain(answer.into_body()).await;
+                // The next hop, or robots.txt before it, may need a place at the same address.
+                drop(place);
                 if let Some(politeness) = politeness {
                     permits.extend(politeness.admit(self, &chain.url, crossed).await?);
                 }
@@ -265,10 +191,9 @@ impl Client {
             };
             let headers = std::mem::take(answer.headers_mut());
             let body = body::read(answer.body_mut(), &headers, limit).await?;
-            let permanent = chain.hops > 0 && chain.permanent && !chain.downgraded;
             return Ok(Response {
                 status: answer.status().as_u16(),
-                permanent_redirect: permanent.then(|| chain.url.clone()),
+                permanent_redirect: chain.permanent_redirect(),
                 final_url: chain.url,
                 headers,
                 body: body.bytes,
@@ -319,6 +244,10 @@ impl Client {
         if let Some(date) = &request.if_modified_since {
             headers.insert(IF_MODIFIED_SINCE, value(&IF_MODIFIED_SINCE, date)?);
         }
+        if self.open_connections() > self.inner.options.max_kept_connections {
+            // HTTP/2 leaves this header out by itself.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if chain.trusted {
             for (name, value) in &chain.headers {
                 headers.insert(name, value.clone());
@@ -337,119 +266,12 @@ impl Client {
 
 type Answer = (http::Response<Incoming>, Option<IpAddr>, AddressPermit);
 
-/// Where a fetch stands in its chain of redirects.
-struct Chain {
-    url: Url,
-    visited: Vec<Url>,
-    hops: u8,
-    permanent: bool,
-    downgraded: bool,
-    /// Whether the current origin may see the request's own headers; once lost, lost for good.
-    trusted: bool,
-    headers: HeaderMap,
-}
-
-impl Chain {
-    fn new(request: &Request) -> Result<Self, FetchError> {
-        let url = without_user(&request.url);
-        check_url(&url)?;
-        let mut headers = HeaderMap::new();
-        if let Some(basic) = basic_authorization(&request.url) {
-            headers.insert(AUTHORIZATION, secret(AUTHORIZATION.as_str(), &basic)?);
-        }
-        for (name, text) in &request.headers {
-            let invalid = || FetchError::InvalidHeader(name.clone());
-            if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-                return Err(invalid());
-            }
-            let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-            headers.insert(parsed, secret(name, text)?);
-        }
-        Ok(Self {
-            url,
-            visited: Vec::new(),
-            hops: 0,
-            permanent: true,
-            downgraded: false,
-            trusted: true,
-            headers,
-        })
-    }
-
-    /// Moves on to where a redirect points; tells whether that is another host or port.
-    fn advance(
-        &mut self,
-        request: &Request,
-        status: u16,
-        headers: &HeaderMap,
-        options: &ClientOptions,
-    ) -> Result<bool, FetchError> {
-        if self.hops >= options.max_redirects {
-            return Err(FetchError::TooManyRedirects {
-                limit: options.max_redirects,
-            });
-        }
-        let next = without_user(&self.target(headers).ok_or(FetchError::BadRedirect)?);
-        check_url(&next)?;
-        let keeps_trust = may_keep_credentials(&self.url, &next);
-        // A form may hold a secret, and only 307 and 308 mean "send it again there".
-        if request.form.is_some() && !(keeps_trust && matches!(status, 307 | 308)) {
-            return Err(FetchError::BadRedirect);
-        }
-        if next == self.url || self.visited.contains(&next) {
-            return Err(FetchError::RedirectLoop(next.to_string()));
-        }
-        let crossed = next.host_str() != self.url.host_str()
-            || next.port_or_known_default() != self.url.port_or_known_default();
-        self.trusted &= keeps_trust;
-        self.downgraded |= self.url.scheme() == "https" && next.scheme() == "http";
-        self.permanent &= matches!(status, 301 | 308);
-        self.hops += 1;
-        self.visited.push(std::mem::replace(&mut self.url, next));
-        Ok(crossed)
-    }
-
-    /// Reads `Location` as UTF-8: many servers send it unescaped.
-    fn target(&self, headers: &HeaderMap) -> Option<Url> {
-        let location = std::str::from_utf8(headers.get(LOCATION)?.as_bytes())
-            .ok()?
-            .trim();
-        if location.is_empty() {
-            return None;
-        }
-        self.url.join(location).ok()
-    }
-}
-
-/// Whether credentials given for `from` may be sent to `to`: the same origin, or its upgrade to https on standard ports.
-fn may_keep_credentials(from: &Url, to: &Url) -> bool {
-    let upgraded = from.scheme() == "http"
-        && to.scheme() == "https"
-        && from.host_str() == to.host_str()
-        && from.port_or_known_default() == Some(80)
-        && to.port_or_known_default() == Some(443);
-    upgraded || from.origin() == to.origin()
-}
-
-fn check_url(url: &Url) -> Result<(), FetchError> {
-    if matches!(url.scheme(), "http" | "https") && url.has_host() {
-        return Ok(());
-    }
-    Err(FetchError::UnsupportedUrl(url.to_string()))
-}
-
 fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 fn value(name: &HeaderName, text: &str) -> Result<HeaderValue, FetchError> {
     HeaderValue::from_str(text).map_err(|_| FetchError::InvalidHeader(name.to_string()))
-}
-
-fn secret(name: &str, text: &str) -> Result<HeaderValue, FetchError> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| FetchError::InvalidHeader(name.to_owned()))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Reads a short body to its end, so that its connection can be used again.

@@ -13,15 +13,28 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `client` | one fetch with its redirects, under all limits |
+//! | `client`, `options`, `request`, `chain`, `response` | one fetch with its redirects, under all limits |
 //! | `guard`, `resolve`, `connect`, `proxy` | from a URL to a connection to a vetted address |
 //! | `addresses`, `limits` | concurrency per address; rate and concurrency per host |
 //! | `body`, `charset` | from the wire to bytes; from bytes to text |
 //! | `freshness` | what servers say about time, as pure functions |
 //! | `robots` | robots.txt |
+//!
+//! Cost of a fetch on one core of a busy two-core machine, server excluded (`cargo bench -p telex-web`): a 304 over a
+//! kept connection 33 us, over 4,000 hosts 103 us, a page of 180 kB 90 us plain and 250 us packed.
+//!
+//! | promise | shown by |
+//! |---|---|
+//! | only vetted addresses, on every hop, whatever names do | `tests/web/guard.rs`, `redirects.rs`, `guard` |
+//! | credentials keep to their origin | `tests/web/redirects.rs` |
+//! | time, bytes, bombs, connections are bounded | `tests/web/client.rs`, `guard.rs`, `body` |
+//! | TLS is checked, HTTP/2 spoken, the proxy never told a name | `tests/web/tls.rs` |
+//! | rate, concurrency, Retry-After, crawl delay per host | `limits`, `tests/web/redirects.rs` |
+//! | robots.txt by RFC 9309 | `tests/web/robots.rs` |
 
 mod addresses;
 mod body;
+mod chain;
 mod charset;
 mod client;
 mod connect;
@@ -29,6 +42,7 @@ mod error;
 pub mod freshness;
 mod guard;
 mod limits;
+mod options;
 mod proxy;
 mod request;
 mod resolve;
@@ -36,12 +50,13 @@ mod response;
 mod robots;
 
 pub use charset::{charset_of, decode_html};
-pub use client::{Client, ClientOptions, ClientStats};
+pub use client::Client;
 pub use error::{Class, FetchError, status_class};
 pub use freshness::Freshness;
 pub use guard::AddressGuard;
 pub use http::{HeaderMap, header};
 pub use limits::{HostLimits, HostLimitsOptions, Permit, Wait, host_key};
+pub use options::{ClientOptions, ClientStats};
 pub use proxy::EgressProxy;
 pub use request::{ACCEPT_FEED, ACCEPT_PAGE, Request};
 pub use resolve::{Resolve, Resolving, SystemResolver};

@@ -96,6 +96,40 @@ async fn a_connection_that_the_server_closed_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_that_dies_with_the_request_is_replaced_once() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::start(
+        move |_| match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            1 => Reply::raw("", Then::Close),
+            _ => Reply::new(200, "", "x"),
+        },
+    )
+    .await;
+    let client = client();
+    get(&client, server.url("/1")).await.unwrap();
+    get(&client, server.url("/2")).await.unwrap();
+    assert_eq!(server.heads().len(), 3);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_kept_ones_are_closed() {
+    let server = Server::start(|_| Reply::new(200, "", "x")).await;
+    let client = Client::new(ClientOptions {
+        max_kept_connections: 0,
+        ..options()
+    })
+    .unwrap();
+    get(&client, server.url("/1")).await.unwrap();
+    get(&client, server.url("/2")).await.unwrap();
+    // The first fetch saw no open connection yet.
+    let closing = |head: &String| head.to_ascii_lowercase().contains("connection: close\r\n");
+    assert_eq!(
+        server.heads().iter().map(closing).collect::<Vec<_>>(),
+        [false, true]
+    );
+}
+
+#[tokio::test]
 async fn every_coding_is_unpacked() {
     let text = "All the news that fits. ".repeat(4000);
     let mut brotli_free = Vec::new();
