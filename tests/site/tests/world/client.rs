@@ -8,27 +8,27 @@ use tokio::{
 };
 
 /// What came back.
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
     }
 
-    pub fn unpacked(&self) -> std::io::Result<Vec<u8>> {
+    pub(crate) fn unpacked(&self) -> std::io::Result<Vec<u8>> {
         let mut out = Vec::new();
         flate2::read::GzDecoder::new(self.body.as_slice()).read_to_end(&mut out)?;
         Ok(out)
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let charset = self
             .header("content-type")
             .and_then(|value| value.split("charset=").nth(1));
@@ -42,7 +42,7 @@ impl Reply {
 }
 
 /// Sends a GET and reads until the server closes.
-pub async fn get(url: &str, headers: &[(&str, &str)]) -> std::io::Result<Reply> {
+pub(crate) async fn get(url: &str, headers: &[(&str, &str)]) -> std::io::Result<Reply> {
     let rest = url.strip_prefix("http://").expect("only http");
     let (host, path) = rest.split_once('/').expect("a path");
     let mut stream = TcpStream::connect(host).await?;

@@ -1,10 +1,8 @@
 //! What the world holds: counts, languages, lengths, and that pages are mostly not article.
-#![allow(clippy::expect_used, reason = "a test that cannot go on should say where")]
-
-mod client;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::client;
 use telex_site::{Delivery, Options, Site};
 
 async fn site() -> Site {

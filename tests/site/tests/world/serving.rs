@@ -1,11 +1,8 @@
 //! How the site answers: feeds, validators, faults, changes while it runs, the log.
-#![allow(clippy::expect_used, reason = "a test that cannot go on should say where")]
-
-mod client;
 
 use std::time::{Duration, Instant};
 
-use client::get;
+use crate::client::get;
 use telex_site::{Article, FeedUrl, Options, PublishError, Response, Site, Special};
 
 async fn site() -> Site {
