@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::client;
-use telex_site::{Delivery, Options, Site};
+use telex_site::{Delivery, Expected, Options, Site};
 
 async fn site() -> Site {
     Site::start(Options::default()).await.expect("the site starts")
@@ -78,6 +78,28 @@ async fn articles_are_whole() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn one_agency_story_stands_on_three_sites() {
+    let expected = site().await.expected();
+    let agency = |article: &&Expected| article.authors.iter().any(|author| author.contains("Meridian"));
+    let copies: Vec<_> = expected.iter().filter(agency).collect();
+    let [first, second, translated] = copies.as_slice() else {
+        panic!("{} copies", copies.len())
+    };
+    assert_eq!((first.language.as_str(), second.language.as_str()), ("en", "en"));
+    assert_eq!(translated.language, "de");
+    let shared = first
+        .paragraphs
+        .iter()
+        .filter(|text| second.paragraphs.contains(text))
+        .count();
+    assert!(
+        shared * 2 > second.paragraphs.len(),
+        "{shared} paragraphs are the same"
+    );
+    assert!(copies.iter().all(|copy| copy.tags == first.tags));
 }
 
 #[tokio::test]
