@@ -13,7 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use jiff::{Timestamp, fmt::rfc2822};
 
 use crate::{
@@ -29,6 +29,8 @@ use crate::{
 const LOG_LENGTH: usize = 65_536;
 /// Smallest body that is worth compressing, as web servers have it by default.
 const GZIP_FROM: usize = 1024;
+/// Pause before a connection is broken: an error discards what the server has not yet written to the socket.
+const BEFORE_BREAK: Duration = Duration::from_millis(50);
 /// How long a client may keep a feed, in seconds; short, since tests poll often.
 const FEED_MAX_AGE: &str = "max-age=5";
 
@@ -369,7 +371,11 @@ fn on_the_wire(answer: Answer) -> HttpResponse<Body> {
         Some(bytes) => {
             let kept = answer.body.slice(..bytes.min(length));
             let broken = io::Error::new(io::ErrorKind::ConnectionReset, "broken off as prescribed");
-            Body::from_stream(stream::iter([Ok(kept), Err(broken)]))
+            let end = stream::once(async move {
+                tokio::time::sleep(BEFORE_BREAK).await;
+                Err(broken)
+            });
+            Body::from_stream(stream::once(async move { Ok(kept) }).chain(end))
         }
     };
     let mut response = HttpResponse::new(body);
