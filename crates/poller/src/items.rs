@@ -50,7 +50,7 @@ pub(crate) struct News {
 pub(crate) fn news(feed: &Feed, origin: &Origin<'_>, seen: &SeenItems, first: bool, rules: &ItemRules, now: Timestamp) -> News {
     let mut known = HashSet::new();
     let mut entries: Vec<Candidate<'_>> =
-        feed.entries.iter().map(|e| Candidate::of(e, origin)).filter(|c| known.insert(c.name)).collect();
+        feed.entries.iter().filter(|e| !e.truncated).map(|e| Candidate::of(e, origin)).filter(|c| known.insert(c.name)).collect();
     // Oldest first, so that order per feed follows time; without dates the feed's own order, newest on top.
     entries.reverse();
     entries.sort_by_key(|c| c.entry.published.as_ref().or(c.entry.updated.as_ref()).map(|d| d.at));

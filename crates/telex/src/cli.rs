@@ -1,0 +1,364 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+use crate::config::{BusKind, Fetch, LogFormat};
+
+/// Turns the world's news feeds into clean, tagged, exactly-once streams.
+#[derive(Debug, Parser)]
+#[command(name = "telex", version, about, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Configuration file [default: telex.toml, where it exists].
+    #[arg(long, global = true, value_name = "FILE", env = "TELEX_CONFIG", help_heading = "General")]
+    pub(crate) config: Option<PathBuf>,
+    /// Output for people or for programs.
+    #[arg(long, global = true, value_enum, default_value = "text", help_heading = "General")]
+    pub(crate) output: OutputFormat,
+    /// What is logged: a level, or `info,telex_fetcher=debug`.
+    #[arg(long, global = true, value_name = "FILTER", help_heading = "General")]
+    pub(crate) log: Option<String>,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, help_heading = "General")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// Folder of everything that is kept on disk.
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Bus")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The bus that carries messages.
+    #[arg(long, global = true, value_enum, help_heading = "Bus")]
+    pub(crate) bus: Option<BusKind>,
+    /// First word of all topic names.
+    #[arg(long, global = true, value_name = "WORD", help_heading = "Bus")]
+    pub(crate) topic_prefix: Option<String>,
+}
+
+/// For whom output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// People.
+    Text,
+    /// Programs.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole pipeline in one process, or one stage.
+    Run(RunArgs),
+    /// Run the pipeline on a small news world of its own and show what comes out.
+    Demo(DemoArgs),
+    /// Read the articles of the sink.
+    Articles(ArticlesArgs),
+    /// Show tagged articles as they come.
+    Tap(TapArgs),
+    /// Look after the list of feeds.
+    #[command(subcommand)]
+    Feeds(FeedsCommand),
+    /// Look after what could not be processed.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Show or make the topics of the bus.
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// Parse feeds: one JSON row a file.
+    ParseFeed(ParseFeedArgs),
+    /// Clean pages: JSON rows in, JSON rows out.
+    Clean(RowsArgs),
+    /// Tag articles: JSON rows in, JSON rows out.
+    Classify(ClassifyArgs),
+    /// Check configuration and topic files; needs no network.
+    Check(CheckArgs),
+    /// Look for what is wrong with this installation, and say what mends it.
+    Doctor,
+    /// Show the configuration and where it comes from.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Ask a running pipeline whether it is ready (for container health checks).
+    Health(HealthArgs),
+    /// Print the JSON Schema of a topic's messages.
+    Schema(SchemaArgs),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// All stages.
+    All,
+    /// Feeds to items.
+    Poller,
+    /// Items to pages.
+    Fetcher,
+    /// Pages to articles.
+    Cleaner,
+    /// Articles to tagged articles.
+    Classifier,
+    /// Tagged articles to where they are read.
+    Sink,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// All stages, or one.
+    #[arg(value_enum)]
+    pub(crate) what: What,
+    /// Poll every feed once, carry everything through, and end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// OPML, or one URL a line; what leaves the file is no longer polled.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) feeds: Option<PathBuf>,
+    /// Whether article pages are fetched.
+    #[arg(long, value_enum)]
+    pub(crate) fetch: Option<Fetch>,
+    /// Lets fetches reach that private range (repeatable).
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) allow_address: Vec<IpNet>,
+    /// Serves /metrics, /livez and /readyz there.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Ends with an error if not everything has come through after so many seconds.
+    #[arg(long, default_value_t = 120)]
+    pub(crate) deadline: u64,
+}
+
+/// Arguments of `articles`.
+#[derive(Debug, Args)]
+pub(crate) struct ArticlesArgs {
+    /// One tagged message a line.
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+    /// Only articles with this tag.
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// Only articles with these words in title or text.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) search: Option<String>,
+    /// Only articles in this language.
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(crate) language: Option<String>,
+    /// No more than so many.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+/// Arguments of `tap`.
+#[derive(Debug, Args)]
+pub(crate) struct TapArgs {
+    /// Only articles with this tag.
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// Begin with what the bus still holds.
+    #[arg(long)]
+    pub(crate) from_start: bool,
+    /// End after so many.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// Commands on feeds.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeedsCommand {
+    /// Put feeds on the list; they stay until removed.
+    Add {
+        /// Addresses of feeds.
+        #[arg(required = true)]
+        urls: Vec<String>,
+        /// Labels that their articles carry.
+        #[arg(long, value_name = "LABEL")]
+        label: Vec<String>,
+    },
+    /// Show the feeds, worst first.
+    List,
+    /// Take feeds off the list.
+    Remove {
+        /// Addresses of feeds.
+        #[arg(required = true)]
+        urls: Vec<String>,
+    },
+    /// Put the feeds of an OPML file or a list of URLs on the list.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print the list as OPML.
+    Export,
+    /// Fetch a feed and say what is in it and what is wrong with it.
+    Test {
+        /// Address of the feed.
+        url: String,
+        /// Lets the request reach that private range (repeatable).
+        #[arg(long, value_name = "CIDR")]
+        allow_address: Vec<IpNet>,
+    },
+}
+
+/// Commands on dead letters.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// Show dead letters, newest last.
+    List(DeadLetterFilter),
+    /// Show one dead letter whole.
+    Show {
+        /// Its id, as `list` shows it: STAGE/PARTITION/OFFSET.
+        id: String,
+    },
+    /// Put dead letters back where they came from.
+    Replay {
+        #[command(flatten)]
+        filter: DeadLetterFilter,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// Messages per second.
+        #[arg(long, value_name = "N")]
+        rate: Option<std::num::NonZeroU32>,
+    },
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetterFilter {
+    /// Of this stage only.
+    #[arg(long, value_enum)]
+    pub(crate) stage: Option<StageName>,
+    /// With this reason only.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// No more than so many.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) limit: usize,
+}
+
+/// Names of stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StageName {
+    /// Feeds to items.
+    Poller,
+    /// Items to pages.
+    Fetcher,
+    /// Pages to articles.
+    Cleaner,
+    /// Articles to tagged articles.
+    Classifier,
+    /// Tagged articles to where they are read.
+    Sink,
+}
+
+/// Commands on topics.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicsCommand {
+    /// Show the topics and how they are kept.
+    Plan,
+    /// Make the topics that are missing; safe to repeat.
+    Apply,
+}
+
+/// Arguments of `parse-feed`.
+#[derive(Debug, Args)]
+pub(crate) struct ParseFeedArgs {
+    /// Rows as JSON lines; the only form there is.
+    #[arg(long, required = true)]
+    pub(crate) jsonl: bool,
+    /// The feeds.
+    #[arg(required = true)]
+    pub(crate) files: Vec<String>,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+/// Arguments of commands that turn rows into rows.
+#[derive(Debug, Args)]
+pub(crate) struct RowsArgs {
+    /// Rows as JSON lines on standard input and output.
+    #[arg(long, required = true)]
+    pub(crate) jsonl: bool,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+/// How rows are worked on.
+#[derive(Debug, Args)]
+pub(crate) struct WorkArgs {
+    /// Threads [default: one a core].
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Ends standard error with a line that tells the stage's own time.
+    #[arg(long)]
+    pub(crate) timing: bool,
+}
+
+/// Arguments of `classify`.
+#[derive(Debug, Args)]
+pub(crate) struct ClassifyArgs {
+    /// Rows as JSON lines on standard input and output.
+    #[arg(long, required_unless_present = "explain")]
+    pub(crate) jsonl: bool,
+    /// Show each article with its tags and what speaks for them, for people.
+    #[arg(long, conflicts_with = "jsonl")]
+    pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Also check this list of feeds.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) feeds: Option<PathBuf>,
+}
+
+/// Commands on the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print a file with every setting and its default.
+    Init,
+    /// Print what is in force.
+    Show {
+        /// Say where each value comes from.
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Print the JSON Schema of the file.
+    Schema,
+}
+
+/// Arguments of `health`.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Where the pipeline serves its metrics [default: metrics.listen].
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) address: Option<SocketAddr>,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Name of the message; all names where absent.
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(telex_model::SCHEMAS))]
+    pub(crate) name: Option<String>,
+}

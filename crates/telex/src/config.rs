@@ -1,0 +1,269 @@
+//! Configuration: flag before environment before file before default.
+//!
+//! All problems are reported at once, each with the place where it stands and, where one is near, what was meant.
+
+mod layer;
+mod period;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use telex_model::Stage;
+use telex_stream::RateLimit;
+
+pub(crate) use layer::{Layers, Origin};
+pub(crate) use period::Period;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Folder of everything that is kept on disk: embedded bus, sink database.
+    pub(crate) data_dir: DataDir,
+    pub(crate) bus: BusConfig,
+    pub(crate) limits: Limits,
+    pub(crate) web: Web,
+    pub(crate) poller: Poller,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) classifier: ClassifierConfig,
+    pub(crate) sink: Sink,
+    pub(crate) metrics: MetricsConfig,
+    pub(crate) log: Log,
+}
+
+/// The data directory.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct DataDir(pub(crate) PathBuf);
+
+impl Default for DataDir {
+    fn default() -> Self {
+        Self(PathBuf::from("telex-data"))
+    }
+}
+
+/// The bus that carries messages from stage to stage.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BusConfig {
+    /// `sqlite`: embedded, one process. `kafka`: any number of processes.
+    pub(crate) kind: BusKind,
+    /// First word of all topic names.
+    pub(crate) topic_prefix: String,
+    /// Bytes that the embedded bus may take on disk.
+    pub(crate) max_bytes: u64,
+    /// Bytes of committed messages that the embedded bus keeps in memory for their readers.
+    pub(crate) tail_bytes: u32,
+}
+
+impl Default for BusConfig {
+    fn default() -> Self {
+        Self { kind: BusKind::Sqlite, topic_prefix: "telex".to_owned(), max_bytes: 20 << 30, tail_bytes: 64 << 20 }
+    }
+}
+
+/// The kinds of bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BusKind {
+    /// Embedded.
+    Sqlite,
+}
+
+/// Rate limits, each per process.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Per host; poller and fetcher share it where one process runs both.
+    pub(crate) host: HostLimit,
+    pub(crate) poller: StageLimit,
+    pub(crate) fetcher: StageLimit,
+    pub(crate) cleaner: StageLimit,
+    pub(crate) classifier: StageLimit,
+    pub(crate) sink: StageLimit,
+}
+
+impl Limits {
+    /// The limit of a stage.
+    pub(crate) fn stage(&self, stage: Stage) -> RateLimit {
+        let limit = match stage {
+            Stage::Poller => &self.poller,
+            Stage::Fetcher => &self.fetcher,
+            Stage::Cleaner => &self.cleaner,
+            Stage::Classifier => &self.classifier,
+            Stage::Sink => &self.sink,
+        };
+        RateLimit { messages_per_second: limit.messages_per_second, bytes_per_second: limit.bytes_per_second }
+    }
+}
+
+/// What one host is asked to bear.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HostLimit {
+    /// Requests begun per second; 0.2 is one in five seconds.
+    #[schemars(range(min = 0.001))]
+    pub(crate) requests_per_second: f64,
+    /// Requests under way at once.
+    pub(crate) concurrency: NonZeroU32,
+}
+
+impl Default for HostLimit {
+    fn default() -> Self {
+        Self { requests_per_second: 1.0, concurrency: NonZeroU32::MIN.saturating_add(1) }
+    }
+}
+
+/// What a stage may process.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StageLimit {
+    /// Messages per second; no limit where absent.
+    pub(crate) messages_per_second: Option<NonZeroU32>,
+    /// Bytes of messages per second; no limit where absent.
+    pub(crate) bytes_per_second: Option<NonZeroU32>,
+}
+
+/// Requests to the web.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Web {
+    /// Sent with every request; name a contact in it.
+    pub(crate) user_agent: String,
+    /// Private ranges that may be fetched from; none by default.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) allow_addresses: Vec<IpNet>,
+    /// Longest time of a request with its redirects and body.
+    pub(crate) timeout: Period,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("telex/", env!("CARGO_PKG_VERSION"), " (news reader; set web.user_agent to name your contact)").to_owned(),
+            allow_addresses: Vec::new(),
+            timeout: Period::seconds(30),
+        }
+    }
+}
+
+/// The poller.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Poller {
+    /// OPML, or one URL a line; what leaves the file is no longer polled.
+    pub(crate) feeds: Option<PathBuf>,
+    /// Newest items taken from a feed seen for the first time.
+    pub(crate) initial_items: usize,
+    /// Items published longer ago than this are not taken.
+    pub(crate) max_age: Option<Period>,
+    /// Polls under way at once, over all hosts.
+    pub(crate) concurrency: NonZeroU32,
+}
+
+impl Default for Poller {
+    fn default() -> Self {
+        Self { feeds: None, initial_items: 100, max_age: None, concurrency: NonZeroU32::MIN.saturating_add(255) }
+    }
+}
+
+/// The fetcher.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Fetcher {
+    /// Whether article pages are fetched.
+    pub(crate) fetch: Fetch,
+    /// Fetches under way at once, over all hosts.
+    pub(crate) concurrency: NonZeroU32,
+    /// Requests for one page before the feed's own text stands in for it.
+    pub(crate) max_attempts: NonZeroU32,
+    /// Wait after the first failed request; it grows fourfold with each further one.
+    pub(crate) first_retry: Period,
+    /// Articles remembered as done; beyond it the oldest are forgotten.
+    pub(crate) max_done: usize,
+}
+
+impl Default for Fetcher {
+    fn default() -> Self {
+        Self {
+            fetch: Fetch::Auto,
+            concurrency: NonZeroU32::MIN.saturating_add(255),
+            max_attempts: NonZeroU32::MIN.saturating_add(3),
+            first_retry: Period::seconds(60),
+            max_done: 2_000_000,
+        }
+    }
+}
+
+/// Whether article pages are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Fetch {
+    /// Always.
+    Always,
+    /// Unless the feed carries the full text.
+    Auto,
+    /// Never: the feed's own content is the page.
+    Never,
+}
+
+/// The classifier.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ClassifierConfig {
+    /// Folder with topic files that are used beside the built-in ones; a file of the same name takes its place.
+    pub(crate) topics: Option<PathBuf>,
+}
+
+/// The sink.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sink {
+    /// Write to a SQLite database in the data directory.
+    pub(crate) sqlite: bool,
+    /// Write JSON lines to this file.
+    pub(crate) json_lines: Option<PathBuf>,
+}
+
+impl Default for Sink {
+    fn default() -> Self {
+        Self { sqlite: true, json_lines: None }
+    }
+}
+
+/// Metrics and health over HTTP.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MetricsConfig {
+    /// Address of `/metrics`, `/livez` and `/readyz`; not served where absent.
+    pub(crate) listen: Option<std::net::SocketAddr>,
+}
+
+/// Logs on standard error.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// What is logged: a level, or `info,telex_fetcher=debug`.
+    pub(crate) filter: String,
+    /// For people or for machines.
+    pub(crate) format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "warn".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
