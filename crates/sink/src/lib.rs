@@ -1,1 +1,27 @@
-//! sink
+//! The sink: tagged articles into a SQLite database with full-text search, and into JSON lines.
+//!
+//! [`SinkStage`] reads `telex.tagged.v1` and hands whole batches to every [`Sink`]. A sink stores a batch together
+//! with the positions that it came from, durably and at once, before the bus learns of it: after a crash between
+//! the two the batch comes again and is recognised, so each article is stored once.
+//!
+//! [`Articles`] reads the database, also beside a running sink.
+//!
+//! Rejected: offsets on the bus alone with an upsert by id. It would do for the database, though an article that
+//! was retracted would come back for a moment; in a file of JSON lines it would leave every line of a repeated
+//! batch twice.
+
+mod articles;
+mod error;
+mod json_lines;
+mod position;
+mod row;
+mod sqlite;
+mod stage;
+mod text;
+
+pub use articles::{Articles, Cursor, Found, Order, ParseCursorError, Query, StoredArticle};
+pub use error::{Cause, SinkError};
+pub use json_lines::JsonLines;
+pub use row::{Change, Fate, Row, Sink};
+pub use sqlite::{SqliteOptions, SqliteSink};
+pub use stage::{DEAD_REASONS, DROP_REASONS, SinkStage};

@@ -1,0 +1,209 @@
+//! Articles as JSON lines: one file, one message a line, a retraction as `{"id":"..","retracted":true}`.
+//!
+//! Beside the file stands `<file>.state` with the number of its bytes that count and the positions behind them,
+//! replaced as a whole after the lines are on disk. What a crash leaves behind those bytes is cut off. Rejected:
+//! the positions in the file itself, as lines of another kind, which every reader would have to know of.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::SinkError;
+use crate::position::Position;
+use crate::row::{Change, Fate, Row, Sink};
+
+const VERSION: i32 = 1;
+
+/// The sink into a file of JSON lines.
+///
+/// Holds every message, older revisions too: a reader takes the last line of an id. To begin a new file, stop the
+/// sink and move the file away: the state beside it stays, and nothing is written twice.
+#[derive(Debug)]
+pub struct JsonLines {
+    path: PathBuf,
+    state_path: PathBuf,
+    file: File,
+    state: State,
+    buffer: Vec<u8>,
+}
+
+/// What stands beside the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    version: i32,
+    /// Bytes of the file that count.
+    bytes: u64,
+    /// By log and partition.
+    positions: BTreeMap<String, BTreeMap<u32, Position>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            bytes: 0,
+            positions: BTreeMap::new(),
+        }
+    }
+}
+
+impl JsonLines {
+    /// Opens the file, making it where there is none, and cuts off what was not committed.
+    ///
+    /// # Errors
+    /// Where file or state cannot be opened and written, are damaged or of a newer version, the file is shorter
+    /// than it was, was not written by this sink, or another process has it open.
+    pub fn open(path: &Path) -> Result<Self, SinkError> {
+        let io = |e| SinkError::of_io(path, e);
+        let mut name = path.as_os_str().to_owned();
+        name.push(".state");
+        let state_path = PathBuf::from(name);
+        let found = path.try_exists().map_err(io)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(io)?;
+        lock(path, &file)?;
+        let known = read_state(&state_path)?;
+        let length = file.metadata().map_err(io)?.len();
+        let state = match known {
+            None if length > 0 => {
+                return Err(SinkError::Foreign {
+                    path: path.to_owned(),
+                });
+            }
+            None => State::default(),
+            // Moved away on purpose: what is in it need not be written again.
+            Some(state) if !found => State { bytes: 0, ..state },
+            Some(state) if length < state.bytes => {
+                let source = format!("it has {length} bytes where {} were written", state.bytes).into();
+                return Err(SinkError::Damaged {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+            Some(state) => state,
+        };
+        if length > state.bytes {
+            let bytes = length - state.bytes;
+            tracing::info!(file = %path.display(), bytes, "lines that were not committed are cut off");
+        }
+        let mut sink = Self {
+            path: path.to_owned(),
+            state_path,
+            file,
+            state,
+            buffer: Vec::new(),
+        };
+        sink.cut().map_err(io)?;
+        // Before the first line, so that a crash amid it leaves no file that seems to be somebody else's.
+        sink.write_state(&sink.state)?;
+        Ok(sink)
+    }
+
+    /// Goes back to the end of what is committed.
+    fn cut(&mut self) -> std::io::Result<()> {
+        self.file.set_len(self.state.bytes)?;
+        self.file.seek(SeekFrom::Start(self.state.bytes))?;
+        Ok(())
+    }
+
+    fn append(&mut self) -> std::io::Result<()> {
+        self.cut()?;
+        self.file.write_all(&self.buffer)?;
+        self.file.sync_data()
+    }
+
+    /// Replaces the state as a whole.
+    fn write_state(&self, state: &State) -> Result<(), SinkError> {
+        let mut name = self.state_path.as_os_str().to_owned();
+        name.push(".new");
+        let fresh = PathBuf::from(name);
+        let write = || -> std::io::Result<()> {
+            let mut file = File::create(&fresh)?;
+            file.write_all(&serde_json::to_vec(state)?)?;
+            file.sync_all()?;
+            std::fs::rename(&fresh, &self.state_path)?;
+            let folder = self.state_path.parent().filter(|p| !p.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        };
+        write().map_err(|e| SinkError::of_io(&self.state_path, e))
+    }
+}
+
+impl Sink for JsonLines {
+    fn store(&mut self, log: &str, rows: &[Row<'_>]) -> Result<Vec<Fate>, SinkError> {
+        let mut state = self.state.clone();
+        let positions = state.positions.entry(log.to_owned()).or_default();
+        self.buffer.clear();
+        let mut fates = Vec::with_capacity(rows.len());
+        for row in rows {
+            let position = positions.entry(row.partition).or_insert(Position::START);
+            if position.advance(row) {
+                write_line(&mut self.buffer, &row.change);
+                fates.push(Fate::Stored);
+            } else {
+                fates.push(Fate::AlreadyStored);
+            }
+        }
+        if state == self.state {
+            return Ok(fates);
+        }
+        self.append().map_err(|e| SinkError::of_io(&self.path, e))?;
+        state.bytes += self.buffer.len() as u64;
+        self.write_state(&state)?;
+        self.state = state;
+        Ok(fates)
+    }
+}
+
+fn write_line(out: &mut Vec<u8>, change: &Change<'_>) {
+    match change {
+        // Between tokens a line break is white space, and within strings JSON knows none.
+        Change::Put { json, .. } => out.extend(json.trim().bytes().map(|b| match b {
+            b'\n' | b'\r' => b' ',
+            other => other,
+        })),
+        Change::Retract(id) => {
+            out.extend_from_slice(format!("{{\"id\":\"{id}\",\"retracted\":true}}").as_bytes())
+        }
+    }
+    out.push(b'\n');
+}
+
+fn read_state(path: &Path) -> Result<Option<State>, SinkError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(SinkError::of_io(path, error)),
+    };
+    let state: State = serde_json::from_slice(&bytes).map_err(|e| SinkError::Damaged {
+        path: path.to_owned(),
+        source: e.into(),
+    })?;
+    if state.version > VERSION {
+        return Err(SinkError::Newer {
+            path: path.to_owned(),
+            found: state.version,
+            known: VERSION,
+        });
+    }
+    Ok(Some(state))
+}
+
+fn lock(path: &Path, file: &File) -> Result<(), SinkError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(SinkError::Busy {
+            path: path.to_owned(),
+            source: None,
+        }),
+        Err(TryLockError::Error(error)) => Err(SinkError::of_io(path, error)),
+    }
+}
