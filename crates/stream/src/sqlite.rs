@@ -154,6 +154,15 @@ impl SqliteBus {
         })
     }
 
+    /// Gives the random id that the bus got when its file was made: offsets mean nothing on another one.
+    ///
+    /// # Errors
+    /// Where the bus cannot be read.
+    pub fn id(&self) -> Result<String, BusError> {
+        let id = self.reader().query_row("SELECT id FROM bus", [], |row| row.get(0));
+        id.map_err(|e| error::unusable(&self.path, &e))
+    }
+
     /// Checks the whole file; `ok`, or what is damaged.
     ///
     /// # Errors

@@ -72,11 +72,11 @@ pub struct Metrics {
     /// Seconds from first seen to the tag.
     pub seen_to_tagged: Histogram,
     /// Bytes of the embedded bus on disk.
-    pub bus_bytes: IntGauge,
+    bus_bytes: IntGauge,
     /// Bytes that the embedded bus may take.
-    pub bus_limit_bytes: IntGauge,
+    bus_limit_bytes: IntGauge,
     /// Bytes of committed messages held in memory for their readers.
-    pub bus_tail_bytes: IntGauge,
+    bus_tail_bytes: IntGauge,
 }
 
 /// Metrics of one stage; cheap to clone.
@@ -298,6 +298,13 @@ impl Metrics {
         }
     }
 
+    /// Shows how much of the embedded bus is in use: bytes on disk, bytes it may take, bytes held in memory.
+    pub fn bus_usage(&self, bytes: u64, limit: u64, tail: u64) {
+        for (gauge, n) in [(&self.bus_bytes, bytes), (&self.bus_limit_bytes, limit), (&self.bus_tail_bytes, tail)] {
+            gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+        }
+    }
+
     /// Writes all metrics in Prometheus' text format.
     pub fn render(&self) -> String {
         let mut out = Vec::new();
@@ -333,6 +340,18 @@ impl StageMetrics {
             .dead_lettered
             .with_label_values(&[self.stage.name(), reason])
             .inc();
+    }
+
+    /// Messages dropped and dead letters so far, whatever the reason.
+    pub fn losses(&self) -> (u64, u64) {
+        let sum = |counters: &IntCounterVec| {
+            let of_stage = |m: &&prometheus::proto::Metric| m.get_label().iter().any(|l| l.name() == "stage" && l.value() == self.stage.name());
+            let families = counters.collect();
+            let metrics = families.iter().flat_map(|f| f.get_metric()).filter(of_stage);
+            // Counts stay far below 2^53.
+            metrics.map(|m| m.get_counter().get_value()).sum::<f64>() as u64
+        };
+        (sum(&self.all.dropped), sum(&self.all.dead_lettered))
     }
 
     /// Counts a commit by its result.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use telex_model::Stage;
 use telex_stream::RateLimit;
 
-pub(crate) use layer::{Layers, Origin};
+pub(crate) use layer::Layers;
 pub(crate) use period::Period;
 
 /// Everything that can be set.

@@ -30,6 +30,8 @@ const PAGE_BYTES: i64 = 16 << 10;
 const BUSY: Duration = Duration::from_secs(10);
 
 const TABLES: &str = "
+CREATE TABLE bus(id TEXT NOT NULL) STRICT;
+INSERT INTO bus VALUES (lower(hex(randomblob(8))));
 CREATE TABLE topic(name TEXT PRIMARY KEY, compact INTEGER NOT NULL, retention_ms INTEGER, max_message_bytes INTEGER NOT NULL) STRICT;
 CREATE TABLE partition(id INTEGER PRIMARY KEY, topic TEXT NOT NULL REFERENCES topic(name), number INTEGER NOT NULL,
   first INTEGER NOT NULL DEFAULT 0, next INTEGER NOT NULL DEFAULT 0, UNIQUE(topic, number)) STRICT;

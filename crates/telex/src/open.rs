@@ -1,0 +1,122 @@
+//! Opens what commands need: the bus, the topic files, the HTTP client.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use telex_classifier::{Classifier, TopicFile};
+use telex_model::Topic;
+use telex_stream::Bus;
+use telex_stream::sqlite::{SqliteBus, SqliteOptions};
+use telex_web::{Client, ClientOptions, HostLimits, HostLimitsOptions};
+
+use crate::config::{BusKind, Config};
+use crate::error::CliError;
+
+/// A bus, and what is special about its kind.
+pub(crate) struct OpenBus {
+    pub(crate) bus: Arc<dyn Bus>,
+    /// What offsets on it count in.
+    pub(crate) id: String,
+    pub(crate) sqlite: Arc<SqliteBus>,
+}
+
+/// How a command uses the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It runs stages on it.
+    Run,
+    /// It reads and appends beside a runner; the bus is made where there is none.
+    Beside,
+    /// It reads; where there is no bus it fails.
+    Read,
+}
+
+/// Opens the bus; its topics are there afterwards.
+pub(crate) fn bus(config: &Config, how: Use) -> Result<OpenBus, CliError> {
+    let BusKind::Sqlite = config.bus.kind;
+    let folder = &config.data_dir.0;
+    if how == Use::Read && !folder.join("bus.sqlite").exists() {
+        return Err(CliError::Unavailable(format!(
+            "{} holds no bus yet; run `telex run all` first, or choose another --data-dir",
+            folder.display()
+        )));
+    }
+    let options = SqliteOptions {
+        max_bytes: config.bus.max_bytes,
+        tail_bytes: usize::try_from(config.bus.tail_bytes).unwrap_or(usize::MAX),
+        ..SqliteOptions::new(folder, how == Use::Run)
+    };
+    let sqlite = Arc::new(SqliteBus::open(options)?);
+    sqlite.create_topics(&config.bus.topic_prefix, &Topic::fixed())?;
+    let id = format!("sqlite-{}", sqlite.id()?);
+    Ok(OpenBus { bus: Arc::clone(&sqlite) as Arc<dyn Bus>, id, sqlite })
+}
+
+/// Database of the SQLite sink.
+pub(crate) fn articles_path(config: &Config) -> PathBuf {
+    config.data_dir.0.join("articles.sqlite")
+}
+
+/// Reads and compiles the topic files: the built-in ones, and the user's beside or in place of them.
+pub(crate) fn classifier(config: &Config) -> Result<Classifier, CliError> {
+    let mut files = telex_classifier::builtin();
+    if let Some(folder) = &config.classifier.topics {
+        for file in own_topics(folder)? {
+            match files.iter_mut().find(|f| f.name == file.name) {
+                Some(replaced) => *replaced = file,
+                None => files.push(file),
+            }
+        }
+    }
+    Classifier::new(&files).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        CliError::Config(lines.join("\n"))
+    })
+}
+
+fn own_topics(folder: &Path) -> Result<Vec<TopicFile>, CliError> {
+    let failed = |e: std::io::Error| CliError::Config(format!("classifier.topics: {}: {e}", folder.display()));
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        paths.push(entry.map_err(failed)?.path());
+    }
+    paths.retain(|p| p.extension().is_some_and(|e| e == "toml"));
+    paths.sort();
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).map_err(|e| CliError::Config(format!("{}: {e}", path.display())))?;
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(TopicFile { name, text })
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The classifier's tags with their topics.
+pub(crate) fn tag_topics(classifier: &Classifier) -> Result<Vec<(String, Topic)>, CliError> {
+    let topic = |tag: &str| {
+        Topic::tagged_with(tag).map(|t| (tag.to_owned(), t)).map_err(|e| CliError::Config(format!("topic files: {e}")))
+    };
+    classifier.topics().map(topic).collect()
+}
+
+/// The guarded HTTP client.
+pub(crate) fn client(config: &Config) -> Result<Client, CliError> {
+    let options = ClientOptions {
+        user_agent: config.web.user_agent.clone(),
+        allow_addresses: config.web.allow_addresses.clone(),
+        total_timeout: config.web.timeout.0,
+        ..ClientOptions::default()
+    };
+    Client::new(options).map_err(|e| CliError::Config(format!("web: {e}")))
+}
+
+/// The limits per host.
+pub(crate) fn host_limits(config: &Config) -> HostLimits {
+    let limit = &config.limits.host;
+    HostLimits::new(HostLimitsOptions {
+        min_interval: Duration::from_secs_f64(1.0 / limit.requests_per_second),
+        burst: limit.concurrency.get(),
+        concurrency: limit.concurrency.get(),
+        ..HostLimitsOptions::default()
+    })
+}

@@ -1,0 +1,302 @@
+//! Runs stages, each on a thread of its own, and brings them to an end in order.
+
+mod feeds;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use telex_classifier::Classifier;
+use telex_fetcher::{FetchMode, Fetcher, FetcherOptions};
+use telex_model::{Stage, Topic};
+use telex_poller::{ItemRules, Poller, PollerOptions, PollerReport};
+use telex_sink::{JsonLines, Sink, SinkStage, SqliteSink};
+use telex_stream::{
+    Control, DeadLetter, Limits, Session, SessionConfig, SourceContext, Summary, TransformStage, run_source, run_stage,
+};
+use telex_telemetry::{Health, Metrics, StageMetrics};
+use telex_web::{Client, HostLimits, Robots};
+use tokio::runtime::Handle;
+
+use crate::config::{Config, Fetch};
+use crate::error::CliError;
+use crate::open::{self, OpenBus};
+use crate::stage::{self, ClassifierStage, CleanerStage};
+
+pub(crate) use feeds::{append, declare, records, removal};
+
+/// Robots.txt files are kept in so many bytes of memory: about 20,000 sites.
+const ROBOTS_BYTES: u64 = 32 << 20;
+
+/// Bytes of a batch: pages are large, everything else is not.
+const PAGE_BATCH: usize = 16 << 20;
+const BATCH: usize = 4 << 20;
+
+/// Messages of a batch.
+const BATCH_MESSAGES: usize = 500;
+
+/// Pages of a batch: enough for all cores, few enough that the next stage starts soon.
+const PAGE_BATCH_MESSAGES: usize = 64;
+
+/// Time for the stages to finish what they began.
+const STOP_WITHIN: Duration = Duration::from_secs(25);
+
+/// The stages of one process.
+pub(crate) struct Pipeline {
+    stages: Vec<Running>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) health: Health,
+    pub(crate) polled: Arc<PollerReport>,
+    tags: Vec<String>,
+    begun: Instant,
+}
+
+struct Running {
+    stage: Stage,
+    control: Control,
+    thread: Option<JoinHandle<Result<Summary, CliError>>>,
+    summary: Option<Summary>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub(crate) struct RunSummary {
+    pub(crate) feeds: u64,
+    pub(crate) feeds_failed: u64,
+    pub(crate) items: u64,
+    pub(crate) articles: u64,
+    pub(crate) tagged: BTreeMap<String, u64>,
+    pub(crate) dead_letters: u64,
+    pub(crate) seconds: f64,
+}
+
+/// What all stages of a process share.
+struct Setup<'a> {
+    config: &'a Config,
+    open: &'a OpenBus,
+    metrics: Arc<Metrics>,
+    health: Health,
+    runtime: Handle,
+    client: Client,
+    limits: HostLimits,
+    polled: Arc<PollerReport>,
+    once: bool,
+}
+
+impl Pipeline {
+    /// Starts stages.
+    pub(crate) fn start(config: &Config, open: &OpenBus, stages: &[Stage], once: bool, runtime: &Handle) -> Result<Self, CliError> {
+        let classifier = Arc::new(open::classifier(config)?);
+        let tag_topics = open::tag_topics(&classifier)?;
+        let topics: Vec<Topic> = tag_topics.iter().map(|(_, t)| t.clone()).collect();
+        open.bus.create_topics(&config.bus.topic_prefix, &topics)?;
+        let mut setup = Setup {
+            config,
+            open,
+            metrics: Metrics::new(),
+            health: Health::default(),
+            runtime: runtime.clone(),
+            client: open::client(config)?,
+            limits: open::host_limits(config),
+            polled: Arc::default(),
+            once,
+        };
+        let mut running = Vec::new();
+        for stage in stages {
+            running.push(setup.stage(*stage, &classifier, &tag_topics)?);
+        }
+        Ok(Self {
+            stages: running,
+            metrics: setup.metrics,
+            health: setup.health,
+            polled: setup.polled,
+            tags: tag_topics.into_iter().map(|(tag, _)| tag).collect(),
+            begun: Instant::now(),
+        })
+    }
+
+    /// Has each stage finish once those before it have.
+    pub(crate) fn drain(&mut self) {
+        for i in 0..self.stages.len() {
+            let before = i == 0 || self.stages.iter().take(i).all(|s| s.summary.is_some());
+            if let Some(stage) = self.stages.get(i).filter(|_| before) {
+                stage.control.drain();
+            }
+        }
+    }
+
+    /// Has all stages finish what they began.
+    pub(crate) fn stop(&self) {
+        self.health.stopping();
+        self.stages.iter().for_each(|s| s.control.stop());
+    }
+
+    /// Takes in stages that have ended; tells whether all have.
+    pub(crate) fn ended(&mut self) -> Result<bool, CliError> {
+        for running in &mut self.stages {
+            if let Some(thread) = running.thread.take_if(|t| t.is_finished()) {
+                let result = thread.join().map_err(|_| CliError::Bug(format!("the {} panicked", running.stage)))?;
+                running.summary = Some(result?);
+            }
+        }
+        Ok(self.stages.iter().all(|s| s.summary.is_some()))
+    }
+
+    /// Stops all stages and waits for them.
+    pub(crate) fn finish(&mut self) -> Result<(), CliError> {
+        self.stop();
+        let begun = Instant::now();
+        while !self.ended()? {
+            if begun.elapsed() > STOP_WITHIN {
+                let late: Vec<&str> = self.stages.iter().filter(|s| s.summary.is_none()).map(|s| s.stage.name()).collect();
+                return Err(CliError::Bug(format!("{} did not stop within {} s", late.join(", "), STOP_WITHIN.as_secs())));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Messages that a stage has dropped, and its dead letters.
+    pub(crate) fn counts(&self, stage: Stage) -> (u64, u64) {
+        self.metrics.stage(stage, &[], &[]).losses()
+    }
+
+    /// What the stages did so far; whole once all have ended.
+    pub(crate) fn summary(&self) -> RunSummary {
+        let of = |stage| self.stages.iter().find(|s| s.stage == stage).and_then(|s| s.summary).unwrap_or_default();
+        let count = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
+        RunSummary {
+            feeds: count(&self.polled.polled),
+            feeds_failed: count(&self.polled.failed),
+            items: count(&self.polled.items),
+            articles: of(Stage::Classifier).messages_in,
+            tagged: self.tags.iter().map(|t| (t.clone(), self.metrics.tagged.with_label_values(&[t]).get())).collect(),
+            dead_letters: self.stages.iter().filter_map(|s| s.summary).map(|s| s.dead_letters).sum(),
+            seconds: (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        }
+    }
+}
+
+impl Setup<'_> {
+    fn stage(&mut self, stage: Stage, classifier: &Arc<Classifier>, tags: &[(String, Topic)]) -> Result<Running, CliError> {
+        let control = Control::default();
+        let prefix = &self.config.bus.topic_prefix;
+        let pages = stage == Stage::Cleaner;
+        let session = self.open.bus.session(SessionConfig {
+            group: format!("{prefix}.{stage}"),
+            input: stage.input().name(prefix),
+            max_batch_messages: if pages { PAGE_BATCH_MESSAGES } else { BATCH_MESSAGES },
+            max_batch_bytes: if pages { PAGE_BATCH } else { BATCH },
+        })?;
+        let metrics = self.metrics(stage);
+        let context = SourceContext {
+            control: control.clone(),
+            dead: DeadLetter::new(stage, prefix),
+            limits: Limits::new(self.config.limits.stage(stage)),
+            metrics: metrics.clone(),
+            health: self.health.stage(stage.name()),
+        };
+        let thread = match stage {
+            Stage::Poller => self.poller(session, metrics, context)?,
+            Stage::Fetcher => self.fetcher(session, metrics, context)?,
+            Stage::Cleaner => {
+                let mut work = TransformStage(CleanerStage::new(prefix, Arc::clone(&self.metrics)));
+                spawn(stage, move || Ok(run_stage(session, &mut work, context)?))?
+            }
+            Stage::Classifier => {
+                let work = ClassifierStage::new(prefix, Arc::clone(classifier), tags.to_vec(), Arc::clone(&self.metrics));
+                let mut work = TransformStage(work);
+                spawn(stage, move || Ok(run_stage(session, &mut work, context)?))?
+            }
+            Stage::Sink => self.sink(session, context)?,
+        };
+        Ok(Running { stage, control, thread: Some(thread), summary: None })
+    }
+
+    fn metrics(&self, stage: Stage) -> StageMetrics {
+        let (drop, dead): (&[&str], &[&str]) = match stage {
+            Stage::Poller => (&telex_poller::DROP_REASONS, &telex_poller::DEAD_REASONS),
+            Stage::Fetcher => (&telex_fetcher::DROP_REASONS, &telex_fetcher::DEAD_REASONS),
+            Stage::Cleaner => (&stage::CLEANER_DROP, &stage::CLEANER_DEAD),
+            Stage::Classifier => (&stage::CLASSIFIER_DROP, &stage::CLASSIFIER_DEAD),
+            Stage::Sink => (telex_sink::DROP_REASONS, telex_sink::DEAD_REASONS),
+        };
+        self.metrics.stage(stage, drop, dead)
+    }
+
+    fn poller(&mut self, session: Box<dyn Session>, metrics: StageMetrics, context: SourceContext) -> Result<Thread, CliError> {
+        let config = &self.config.poller;
+        let options = PollerOptions {
+            prefix: self.config.bus.topic_prefix.clone(),
+            rules: ItemRules { initial_items: config.initial_items, max_age: config.max_age.map(|p| p.0) },
+            concurrency: usize::try_from(config.concurrency.get()).unwrap_or(usize::MAX),
+            once: self.once,
+        };
+        let (client, limits) = (self.client.clone(), self.limits.clone());
+        let mut poller = Poller::new(options, client, limits, self.runtime.clone(), metrics, session.waker());
+        self.polled = poller.report();
+        spawn(Stage::Poller, move || Ok(run_source(session, &mut poller, context)?))
+    }
+
+    fn fetcher(&self, session: Box<dyn Session>, metrics: StageMetrics, context: SourceContext) -> Result<Thread, CliError> {
+        let config = &self.config.fetcher;
+        let options = FetcherOptions {
+            prefix: self.config.bus.topic_prefix.clone(),
+            mode: match config.fetch {
+                Fetch::Always => FetchMode::Always,
+                Fetch::Auto => FetchMode::Auto,
+                Fetch::Never => FetchMode::Never,
+            },
+            concurrency: usize::try_from(config.concurrency.get()).unwrap_or(usize::MAX),
+            max_attempts: config.max_attempts.get(),
+            first_retry: config.first_retry.0,
+            max_done: config.max_done,
+        };
+        let robots = Robots::new("telex", ROBOTS_BYTES);
+        let (client, limits) = (self.client.clone(), self.limits.clone());
+        let mut fetcher = Fetcher::new(options, client, limits, robots, self.runtime.clone(), metrics, session.waker());
+        spawn(Stage::Fetcher, move || Ok(run_source(session, &mut fetcher, context)?))
+    }
+
+    fn sink(&self, session: Box<dyn Session>, context: SourceContext) -> Result<Thread, CliError> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if self.config.sink.sqlite {
+            sinks.push(Box::new(SqliteSink::open(&open::articles_path(self.config), &telex_sink::SqliteOptions::default())?));
+        }
+        if let Some(path) = &self.config.sink.json_lines {
+            sinks.push(Box::new(JsonLines::open(path)?));
+        }
+        let log = format!("{}/{}", self.open.id, Stage::Sink.input().name(&self.config.bus.topic_prefix));
+        let mut work = SinkStage::new(log, sinks, context.control.clone());
+        spawn(Stage::Sink, move || {
+            let summary = run_stage(session, &mut work, context)?;
+            match work.failure() {
+                Some(failure) => Err(CliError::Unavailable(failure.chain())),
+                None => Ok(summary),
+            }
+        })
+    }
+}
+
+type Thread = JoinHandle<Result<Summary, CliError>>;
+
+fn spawn(stage: Stage, work: impl FnOnce() -> Result<Summary, CliError> + Send + 'static) -> Result<Thread, CliError> {
+    let thread = std::thread::Builder::new().name(stage.name().to_owned()).spawn(work);
+    thread.map_err(|e| CliError::Unavailable(format!("no thread for the {stage}: {e}")))
+}
+
+/// The stages that a word stands for.
+pub(crate) fn stages(what: crate::cli::What) -> Vec<Stage> {
+    use crate::cli::What;
+    match what {
+        What::All => Stage::ALL.to_vec(),
+        What::Poller => vec![Stage::Poller],
+        What::Fetcher => vec![Stage::Fetcher],
+        What::Cleaner => vec![Stage::Cleaner],
+        What::Classifier => vec![Stage::Classifier],
+        What::Sink => vec![Stage::Sink],
+    }
+}
+
