@@ -6,8 +6,9 @@ use telex_model::{Concept, Tag};
 
 use crate::lexicon::{Builder, Lexicon, is_name};
 use crate::reading::Reading;
+use crate::signal::{FEATURES, Signal};
 use crate::source::{Problem, Problems, RawFile, RawSignal, RawTopic, RawWeights, TopicFile, nearest};
-use crate::topic::{FEATURES, Signal, Topic, Weights};
+use crate::topic::{Topic, Weights};
 
 /// An article as the classifier needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,18 @@ impl Classifier {
     /// # Errors
     /// Every problem of every file at once, in the order of the files.
     pub fn new(files: &[TopicFile]) -> Result<Self, Vec<Problem>> {
+        Self::compile(files, true)
+    }
+
+    /// Compiles topic files without their learned weights, to train anew after a change of signals.
+    ///
+    /// # Errors
+    /// As for [`Classifier::new`], without problems of weights.
+    pub fn without_weights(files: &[TopicFile]) -> Result<Self, Vec<Problem>> {
+        Self::compile(files, false)
+    }
+
+    fn compile(files: &[TopicFile], weighted: bool) -> Result<Self, Vec<Problem>> {
         let mut found = Vec::new();
         let raw: Vec<(&TopicFile, RawFile)> = files
             .iter()
@@ -77,6 +90,18 @@ impl Classifier {
             }
             rest.push((file, raw.topic, raw.signal, raw.weights));
         }
+        if found
+            .iter()
+            .any(|problem| !rest.iter().any(|(file, ..)| file.name == problem.file))
+        {
+            // What an unreadable file would have defined is missing everywhere: that would only hide its own problem.
+            return Err(found);
+        }
+        let version = version(
+            rest.iter()
+                .filter(|(.., weights)| weighted || weights.is_empty())
+                .map(|(file, ..)| *file),
+        );
         let mut topics: Vec<Topic> = Vec::new();
         let mut weights = Vec::new();
         for (file, topic, signals, own_weights) in rest {
@@ -84,13 +109,13 @@ impl Classifier {
             add_topic(&mut topics, topic, signals, &builder, &mut problems);
             weights.extend(own_weights.into_iter().map(|weights| (file, weights)));
         }
-        for (file, weights) in weights {
+        for (file, weights) in weights.into_iter().filter(|_| weighted) {
             add_weights(&mut topics, weights, &mut Problems::new(file, &mut found));
         }
         let lexicon = builder.build().map_err(|message| vec![whole(files, message)])?;
         if found.is_empty() {
             Ok(Self {
-                version: version(files),
+                version,
                 lexicon,
                 topics,
             })
@@ -119,22 +144,49 @@ impl Classifier {
 
     /// Tags an article; the same article always gets the same answer. Time and memory are linear in its length.
     pub fn classify(&self, article: &Document<'_>) -> Classified {
-        let reading = Reading::new(&self.lexicon, article);
-        let id_of = |concept: u32| {
-            self.lexicon
-                .concepts
-                .get(concept as usize)
-                .map_or_else(String::new, |entry| entry.id.clone())
-        };
+        let reading = self.read(article);
         let tags = self.topics.iter().filter_map(|topic| {
             let verdict = topic.judge(&reading);
-            verdict.tagged.then(|| topic.tag(&reading, &verdict, id_of))
+            verdict
+                .tagged
+                .then(|| topic.tag(&reading, &verdict, |concept| self.concept_id(concept)))
         });
         Classified {
             tags: tags.collect(),
             concepts: reading.concepts(&self.lexicon.concepts),
             language: Some(reading.language).filter(|language| !language.is_empty()),
         }
+    }
+
+    /// Returns the features of an article for every topic, signal by signal.
+    pub(crate) fn features(&self, article: &Document<'_>) -> Vec<Vec<f64>> {
+        let reading = self.read(article);
+        let of = |topic: &Topic| {
+            topic
+                .signals
+                .iter()
+                .flat_map(|signal| signal.observe(&reading).features)
+                .collect()
+        };
+        self.topics.iter().map(of).collect()
+    }
+
+    /// Returns the topics with their signals and weights.
+    pub(crate) fn compiled(&self) -> &[Topic] {
+        &self.topics
+    }
+
+    /// Reads an article for judging.
+    pub(crate) fn read(&self, article: &Document<'_>) -> Reading {
+        Reading::new(&self.lexicon, article)
+    }
+
+    /// Returns the id of a concept by its index.
+    pub(crate) fn concept_id(&self, concept: u32) -> String {
+        self.lexicon
+            .concepts
+            .get(concept as usize)
+            .map_or_else(String::new, |entry| entry.id.clone())
     }
 }
 
@@ -149,7 +201,7 @@ fn whole(files: &[TopicFile], message: String) -> Problem {
     }
 }
 
-fn version(files: &[TopicFile]) -> String {
+fn version<'a>(files: impl Iterator<Item = &'a TopicFile>) -> String {
     let mut hasher = blake3::Hasher::new();
     for file in files {
         hasher.update(file.text.as_bytes());
@@ -243,12 +295,20 @@ fn build_signal(raw: RawSignal, builder: &Builder, problems: &mut Problems<'_>) 
         }
         set
     };
-    let with = (!raw.with.is_empty()).then(|| members(&raw.with));
+    let with = (!raw.with.is_empty()).then(|| (members(&raw.with), raw.within));
+    let members = members(&raw.concepts);
+    let strength = raw.strength.map_or(1.0, |strength| {
+        if !(0.0..=10.0).contains(strength.as_ref()) {
+            problems.add(strength.span().start, "a strength lies between 0 and 10", None);
+        }
+        strength.into_inner()
+    });
     Signal {
-        members: members(&raw.concepts),
-        with,
         name: raw.name.into_inner(),
         role: raw.role,
+        strength,
+        members,
+        with,
     }
 }
 
@@ -269,11 +329,15 @@ fn add_weights(topics: &mut [Topic], raw: RawWeights, problems: &mut Problems<'_
     for (feature, weight) in &raw.features {
         match slots.get(feature).and_then(|&slot| features.get_mut(slot)) {
             Some(slot) => *slot = *weight.as_ref(),
-            None => problems.add(
-                weight.span().start,
-                format!("topic `{name}` has no feature `{feature}`"),
-                Some("train again after changing the signals of a topic".to_owned()),
-            ),
+            None => {
+                let hint = Some("train again after changing the signals of a topic".to_owned());
+                problems.add(
+                    weight.span().start,
+                    format!("topic `{name}` has no feature `{feature}`"),
+                    hint,
+                );
+                break;
+            }
         }
     }
     topic.weights = Weights {

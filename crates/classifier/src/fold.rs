@@ -13,15 +13,22 @@ const TABLE_END: usize = 0x2000;
 const NOTHING: u32 = 0;
 /// What stands between words.
 const SPACE: u32 = ' ' as u32;
+/// First letter of the scripts without capitals (Hebrew and on): there any letter after a full stop begins a sentence.
+const FIRST_UNCASED: u32 = 0x0590;
+/// First letter of the scripts that may write words without spaces (Thai and on).
+const FIRST_UNSPACED: u32 = 0x0E00;
+/// Bit of a table entry that says that the character is a capital; the rest is what it folds to.
+const CAPITAL: u32 = 1 << 31;
 
 static TABLE: LazyLock<Vec<u32>> = LazyLock::new(|| {
+    let entry = |letter: char| fold_slowly(letter) as u32 | if letter.is_uppercase() { CAPITAL } else { 0 };
     (0..TABLE_END as u32)
-        .map(|code| char::from_u32(code).map_or(SPACE, |letter| fold_slowly(letter) as u32))
+        .map(|code| char::from_u32(code).map_or(SPACE, entry))
         .collect()
 });
 
 fn fold_slowly(source: char) -> char {
-    if matches!(source, '\u{0300}'..='\u{036F}' | '\u{00AD}' | '\u{0483}'..='\u{0487}' | '\u{0591}'..='\u{05BD}' | '\u{064B}'..='\u{065F}')
+    if matches!(source, '\u{0300}'..='\u{036F}' | '\u{00AD}' | '\u{0483}'..='\u{0487}' | '\u{0591}'..='\u{05BD}' | '\u{064B}'..='\u{065F}' | '\u{093C}')
     {
         return '\0';
     }
@@ -43,21 +50,24 @@ fn fold_slowly(source: char) -> char {
     }
 }
 
-fn fold_char(source: char) -> u32 {
-    let code = source as u32;
-    if let Some(&folded) = TABLE.get(code as usize) {
-        return folded;
+/// Returns the table entry of a character.
+fn fold_char(table: &[u32], source: char) -> u32 {
+    if let Some(&entry) = table.get(source as usize) {
+        return entry;
     }
     match source {
         '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{FE00}'..='\u{FE0F}' => NOTHING,
-        _ if source.is_alphanumeric() => source.to_lowercase().next().map_or(SPACE, |lower| lower as u32),
+        _ if source.is_alphanumeric() => {
+            let folded = source.to_lowercase().next().map_or(SPACE, |lower| lower as u32);
+            folded | if source.is_uppercase() { CAPITAL } else { 0 }
+        }
         _ => SPACE,
     }
 }
 
 /// Tells whether a character parts words.
 pub(crate) fn is_separator(letter: char) -> bool {
-    fold_char(letter) == SPACE
+    fold_char(&TABLE, letter) == SPACE
 }
 
 /// Tells whether words of this character's script are written without spaces between them.
@@ -76,6 +86,8 @@ pub(crate) struct Folded {
     pub(crate) capitals: f64,
     /// Years that the text names, ascending.
     pub(crate) years: Vec<u16>,
+    /// Folded offsets at which a name may begin: those of words, and every letter of scripts without spaces.
+    pub(crate) starts: Vec<u32>,
     /// One bit a byte: the letter that begins there was a capital.
     upper: Vec<u64>,
     /// For each source character that left no trace the folded offset that it stood before.
@@ -87,9 +99,23 @@ pub(crate) struct Folded {
 impl Folded {
     /// Folds a text in one pass.
     pub(crate) fn new(source: &str) -> Self {
+        let table: &[u32] = &TABLE;
         let mut writer = Writer::new(source.len());
-        for letter in source.chars() {
-            writer.push(letter);
+        let mut rest = source.chars();
+        loop {
+            let run = rest.as_str().bytes().take_while(u8::is_ascii_lowercase).count();
+            if run > 0 {
+                let (plain, after) = rest.as_str().split_at_checked(run).unwrap_or_default();
+                writer.plain(plain.as_bytes());
+                rest = after.chars();
+            }
+            let Some(letter) = rest.next() else { break };
+            writer.folded.length += 1;
+            match fold_char(table, letter) {
+                NOTHING => writer.remove(),
+                SPACE => writer.separator(letter),
+                entry => writer.letter(entry),
+            }
         }
         writer.finish()
     }
@@ -133,6 +159,8 @@ struct Writer {
     capitals: usize,
     /// A full stop, question mark or exclamation mark was read and no letter since.
     stopped: bool,
+    /// The last character written is a letter.
+    in_word: bool,
     digits: u32,
     number: u32,
 }
@@ -141,14 +169,14 @@ impl Writer {
     fn new(capacity: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity + 2);
         bytes.push(b' ');
-        let upper = vec![0; capacity / 64 + 1];
         let folded = Folded {
             bytes,
             length: 0,
             capitals: 0.0,
             years: Vec::new(),
-            upper,
-            removed: Vec::new(),
+            starts: Vec::with_capacity(capacity / 5),
+            upper: vec![0; capacity / 64 + 1],
+            removed: Vec::with_capacity(capacity / 16),
             sentences: Vec::new(),
         };
         Self {
@@ -156,17 +184,9 @@ impl Writer {
             letters: 0,
             capitals: 0,
             stopped: false,
+            in_word: false,
             digits: 0,
             number: 0,
-        }
-    }
-
-    fn push(&mut self, source: char) {
-        self.folded.length += 1;
-        match fold_char(source) {
-            NOTHING => self.remove(),
-            SPACE => self.separator(source),
-            code => self.letter(source, code),
         }
     }
 
@@ -175,59 +195,80 @@ impl Writer {
     }
 
     fn separator(&mut self, source: char) {
-        self.end_number();
         match source {
             '.' | '!' | '?' | '…' | '。' | '।' => self.stopped = true,
             '\n' => self.begin_sentence(),
             _ => {}
         }
-        if self.folded.bytes.last() == Some(&b' ') {
-            self.remove();
-        } else {
+        if self.in_word {
+            self.end_number();
+            self.in_word = false;
             self.folded.bytes.push(b' ');
+        } else {
+            self.remove();
         }
     }
 
-    fn letter(&mut self, source: char, code: u32) {
-        let upper = is_capital(source);
-        if self.stopped && (upper || code >= 0x0590) {
-            self.begin_sentence();
+    fn letter(&mut self, entry: u32) {
+        let (code, capital) = (entry & !CAPITAL, entry & CAPITAL != 0);
+        if self.stopped {
+            if capital || code >= FIRST_UNCASED {
+                self.begin_sentence();
+            }
+            self.stopped = false;
         }
-        self.stopped = false;
         let offset = self.folded.bytes.len();
-        if upper {
-            self.capitals += 1;
-            let word = offset / 64;
-            if word >= self.folded.upper.len() {
-                self.folded.upper.resize(word + 1, 0);
+        if capital {
+            self.set_upper(offset);
+        }
+        self.begin_word(code >= FIRST_UNSPACED && char::from_u32(code).is_some_and(is_unspaced));
+        self.letters += 1;
+        let bytes = &mut self.folded.bytes;
+        match code {
+            0x30..0x3A => {
+                self.digits += 1;
+                self.number = self.number.wrapping_mul(10).wrapping_add(code - 0x30);
+                bytes.push(code as u8);
+                return;
             }
-            if let Some(bits) = self.folded.upper.get_mut(word) {
-                *bits |= 1 << (offset % 64);
+            0..0x80 => bytes.push(code as u8),
+            // Most letters of this second group come one at a time; the general encoder costs three times as much.
+            0x80..0x800 => bytes.extend([0xC0 | (code >> 6) as u8, 0x80 | (code & 0x3F) as u8]),
+            _ => {
+                let letter = char::from_u32(code).unwrap_or(' ');
+                bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }
-        self.letters += 1;
-        match u8::try_from(code) {
-            Ok(byte) if byte.is_ascii() => {
-                self.digit(byte);
-                self.folded.bytes.push(byte);
-            }
-            _ => {
-                self.end_number();
-                let letter = char::from_u32(code).unwrap_or(' ');
-                self.folded
-                    .bytes
-                    .extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-            }
+        self.digits = 0;
+        self.number = 0;
+    }
+
+    /// Writes small ASCII letters, which fold to themselves.
+    fn plain(&mut self, letters: &[u8]) {
+        self.folded.length += letters.len();
+        self.letters += letters.len();
+        self.stopped = false;
+        self.digits = 0;
+        self.number = 0;
+        self.begin_word(false);
+        self.folded.bytes.extend_from_slice(letters);
+    }
+
+    fn begin_word(&mut self, anyway: bool) {
+        if !self.in_word || anyway {
+            self.folded.starts.push(self.folded.bytes.len() as u32);
+            self.in_word = true;
         }
     }
 
-    fn digit(&mut self, byte: u8) {
-        if byte.is_ascii_digit() {
-            self.digits += 1;
-            self.number = self.number.wrapping_mul(10).wrapping_add(u32::from(byte - b'0'));
-        } else if self.digits > 0 {
-            self.digits = 0;
-            self.number = 0;
+    fn set_upper(&mut self, offset: usize) {
+        self.capitals += 1;
+        let word = offset / 64;
+        if word >= self.folded.upper.len() {
+            self.folded.upper.resize(word + 1, 0);
+        }
+        if let Some(bits) = self.folded.upper.get_mut(word) {
+            *bits |= 1 << (offset % 64);
         }
     }
 
@@ -249,21 +290,13 @@ impl Writer {
 
     fn finish(mut self) -> Folded {
         self.end_number();
-        if self.folded.bytes.last() != Some(&b' ') {
+        if self.in_word {
             self.folded.bytes.push(b' ');
         }
         self.folded.years.sort_unstable();
         self.folded.years.dedup();
         self.folded.capitals = self.capitals as f64 / self.letters.max(1) as f64;
         self.folded
-    }
-}
-
-fn is_capital(source: char) -> bool {
-    if source.is_ascii() {
-        source.is_ascii_uppercase()
-    } else {
-        source.is_uppercase()
     }
 }
 

@@ -14,8 +14,14 @@ mod fold;
 mod lexicon;
 mod pattern;
 mod reading;
+mod regression;
+mod review;
+mod signal;
 mod source;
 mod topic;
+mod train;
 
 pub use classifier::{Classified, Classifier, Document, builtin};
+pub use review::{Change, Explanation, Mistake, Tested, TopicExplanation, diff, explain, test};
 pub use source::{Problem, TopicFile};
+pub use train::{Counts, Example, Label, TopicReport, Trained, train};

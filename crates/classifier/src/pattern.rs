@@ -68,13 +68,11 @@ impl Pattern {
         Ok(Self { words, unspaced })
     }
 
-    /// Returns the bytes that the automaton looks for: all up to the first open ending.
+    /// Returns the bytes that the automaton looks for: all from the beginning of the first word to the first open
+    /// ending.
     pub(crate) fn needle(&self) -> Vec<u8> {
         let mut needle = Vec::new();
         for word in &self.words {
-            if !(self.unspaced && needle.is_empty()) && needle.last() != Some(&b' ') {
-                needle.push(b' ');
-            }
             needle.extend_from_slice(&word.stem);
             if word.ending != Ending::None || self.unspaced {
                 break;
@@ -84,16 +82,20 @@ impl Pattern {
         needle
     }
 
-    /// Checks the pattern where its needle was found and returns the folded offsets of its words.
-    pub(crate) fn verify(&self, folded: &Folded, needle_start: usize) -> Option<(usize, usize)> {
-        let mut offset = needle_start + usize::from(!self.unspaced);
-        let start = offset;
+    /// Checks the pattern where its needle was found and returns the folded offset after its last word.
+    pub(crate) fn verify(&self, folded: &Folded, start: usize) -> Option<usize> {
+        let mut offset = start;
         let mut end = offset;
         for word in &self.words {
             end = word.verify(folded, offset, self.unspaced)?;
             offset = end + 1;
         }
-        Some((start, end))
+        Some(end)
+    }
+
+    /// Tells whether the pattern may begin in the middle of what looks like a word.
+    pub(crate) fn is_unspaced(&self) -> bool {
+        self.unspaced
     }
 }
 

@@ -29,10 +29,8 @@ pub(crate) enum Region {
 pub(crate) struct Reading {
     /// ISO 639-1, or ISO 639-3 where there is none; empty where the language is not known.
     pub(crate) language: String,
-    /// Every mention, those of the title first.
+    /// Every mention, those of the title first; without persons who, by the years in the text, were not in office.
     pub(crate) mentions: Vec<Mention>,
-    /// Whether each mention can speak of who it names, judged by the years in the text.
-    pub(crate) current: Vec<bool>,
     /// Code points of title and text together.
     pub(crate) length: usize,
     /// Mentions of countries, institutions and persons: all who could be what the article is about.
@@ -58,8 +56,7 @@ impl Reading {
         let mut years = title.years.clone();
         years.extend(&text.years);
         let mut counts = vec![0; lexicon.concepts.len()];
-        let (mut actors, mut current) = (0, Vec::with_capacity(mentions.len()));
-        let mut named_actors = Vec::new();
+        let (mut actors, mut named_actors) = (0, Vec::new());
         for mention in &mentions {
             let concept = lexicon.concepts.get(mention.concept as usize);
             let actor = concept.is_some_and(|concept| is_actor(concept.kind));
@@ -70,8 +67,9 @@ impl Reading {
                 }
                 *count += 1;
             }
-            current.push(concept.is_none_or(|concept| concept.in_office(&years)));
         }
+        let office = |mention: &Mention| lexicon.concepts.get(mention.concept as usize);
+        mentions.retain(|mention| office(mention).is_none_or(|concept| concept.in_office(&years)));
         let headline_end = if document.title.trim().is_empty() {
             text.code_points().at(text.first_sentence_end()).min(HEADLINE)
         } else {
@@ -81,7 +79,6 @@ impl Reading {
         Self {
             language,
             mentions,
-            current,
             length,
             actors,
             counts,
@@ -106,19 +103,18 @@ impl Reading {
         (self.text_length / PART).clamp(1, PARTS)
     }
 
-    /// Returns the part that a mention stands in; `None` in the title.
-    pub(crate) fn part(&self, mention: &Mention) -> Option<usize> {
+    /// Returns the part of the text that a mention stands in.
+    pub(crate) fn part(&self, mention: &Mention) -> usize {
         let parts = self.parts();
-        (mention.place == Where::Text)
-            .then(|| (mention.start * parts / self.text_length.max(1)).min(parts - 1))
+        (mention.start * parts / self.text_length.max(1)).min(parts - 1)
     }
 
     /// Returns index and number of mentions of every actor that is named.
-    pub(crate) fn actor_counts(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
-        self.named_actors.iter().map(|&concept| {
-            let index = concept as usize;
-            (index, self.counts.get(index).copied().unwrap_or(0))
-        })
+    pub(crate) fn actor_counts(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let count = |concept: u32| self.counts.get(concept as usize).copied().unwrap_or(0);
+        self.named_actors
+            .iter()
+            .map(move |&concept| (concept, count(concept)))
     }
 
     /// Returns the named concepts, the most frequent first.

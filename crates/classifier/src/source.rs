@@ -78,6 +78,10 @@ pub(crate) struct RawSignal {
     pub(crate) concepts: Vec<Spanned<String>>,
     #[serde(default)]
     pub(crate) with: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) within: Within,
+    /// How many times the default weights of its role it has before anything is learned.
+    pub(crate) strength: Option<Spanned<f64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -122,6 +126,17 @@ pub(crate) enum Role {
     Support,
     /// Speaks against the topic.
     Counter,
+}
+
+/// How near the two sets of a signal must stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Within {
+    /// In one sentence.
+    #[default]
+    Sentence,
+    /// Anywhere in the article: the signal is as strong as both sets are.
+    Article,
 }
 
 /// Gathers problems and knows where in the file each lies.

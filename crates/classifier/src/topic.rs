@@ -1,135 +1,17 @@
-//! A topic: its signals, the features taken from them, and the score.
+//! A topic: its signals, what their features weigh, and the score.
 //!
-//! A signal is a set of concepts with a role, or two sets that count only where they share a sentence. Each signal
-//! gives the same few features (place, number, density, spread, share), so a topic needs no code, and one that
-//! nobody trained scores by default weights for its roles. A regression over single words was rejected: with some
-//! hundred labelled articles it learns names of the day, and a new person in office would need new labels.
-
-use std::collections::BTreeMap;
+//! Each signal gives the same few features (place, number, density, spread, share), so a topic needs no code, and one
+//! that nobody trained scores by default weights for its roles. A regression over single words was rejected: with
+//! some hundred labelled articles it learns names of the day, and a new person in office would need new labels.
 
 use telex_model::{Evidence, Tag};
 
-use crate::reading::{Reading, Region};
+use crate::reading::Reading;
+use crate::signal::{FEATURES, Observation, Signal};
 use crate::source::Role;
 
-/// Names of the features of a signal, in their order.
-pub(crate) const FEATURES: [&str; 7] = ["title", "lead", "count", "density", "spread", "share", "rank"];
 /// Most rows of evidence a tag carries: a promise of the tagged message.
 const MAX_EVIDENCE: usize = 20;
-/// Count at which the `count` feature reaches 1.
-const FULL_COUNT: f64 = 30.0;
-/// Mentions a thousand code points at which the `density` feature reaches a half: two a paragraph.
-const HALF_DENSITY: f64 = 4.0;
-
-/// A set of concepts with a role in a topic.
-#[derive(Debug)]
-pub(crate) struct Signal {
-    pub(crate) name: String,
-    pub(crate) role: Role,
-    /// By index of the concept: whether the signal counts it.
-    pub(crate) members: Vec<bool>,
-    /// The second set, where the signal asks that both share a sentence.
-    pub(crate) with: Option<Vec<bool>>,
-}
-
-/// What an article says about one signal.
-pub(crate) struct Observation {
-    pub(crate) features: [f64; FEATURES.len()],
-    /// Indices of the mentions that count, and of those the ones in title and lead.
-    hits: Vec<(usize, Region)>,
-}
-
-impl Signal {
-    /// Takes the features of this signal from an article.
-    pub(crate) fn observe(&self, reading: &Reading) -> Observation {
-        let hits = self.hits(reading);
-        if hits.is_empty() {
-            return Observation {
-                features: [0.0; FEATURES.len()],
-                hits,
-            };
-        }
-        let number = hits.len() as f64;
-        let within = |wanted| hits.iter().filter(|(_, region)| *region == wanted).count() as i32;
-        let saturate = |count: i32| 1.0 - 0.5_f64.powi(count);
-        let density = number * 1000.0 / (reading.length.max(200) as f64);
-        let features = [
-            saturate(within(Region::Title)),
-            saturate(within(Region::Lead)),
-            (number.ln_1p() / FULL_COUNT.ln_1p()).min(1.0),
-            density / (density + HALF_DENSITY),
-            Self::spread(reading, &hits),
-            (number / (reading.actors as f64 + 1.0)).min(1.0),
-            number / (number + self.greatest_other(reading)),
-        ];
-        Observation { features, hits }
-    }
-
-    fn hits(&self, reading: &Reading) -> Vec<(usize, Region)> {
-        let member = |set: &[bool], concept: u32| set.get(concept as usize).copied().unwrap_or(false);
-        let paired = self.with.as_ref().map(|with| {
-            let mut sentences: BTreeMap<(bool, u32), (bool, bool)> = BTreeMap::new();
-            for (mention, _) in reading
-                .mentions
-                .iter()
-                .zip(&reading.current)
-                .filter(|(_, current)| **current)
-            {
-                let title = mention.place == telex_model::Where::Title;
-                let seen = sentences.entry((title, mention.sentence)).or_default();
-                seen.0 |= member(&self.members, mention.concept);
-                seen.1 |= member(with, mention.concept);
-            }
-            (with, sentences)
-        });
-        let counts = |index: usize, mention: &crate::lexicon::Mention| {
-            if !reading.current.get(index).copied().unwrap_or(true) {
-                return false;
-            }
-            let Some((with, sentences)) = &paired else {
-                return member(&self.members, mention.concept);
-            };
-            let title = mention.place == telex_model::Where::Title;
-            (member(&self.members, mention.concept) || member(with, mention.concept))
-                && sentences.get(&(title, mention.sentence)) == Some(&(true, true))
-        };
-        let mentions = reading.mentions.iter().enumerate();
-        mentions
-            .filter(|(index, mention)| counts(*index, mention))
-            .map(|(index, mention)| (index, reading.region(mention)))
-            .collect()
-    }
-
-    fn spread(reading: &Reading, hits: &[(usize, Region)]) -> f64 {
-        let mut seen = 0_u32;
-        for part in hits
-            .iter()
-            .filter_map(|(index, _)| reading.part(reading.mentions.get(*index)?))
-        {
-            seen |= 1 << part;
-        }
-        f64::from(seen.count_ones()) / reading.parts() as f64
-    }
-
-    /// Returns how often the most frequent actor outside the signal is named.
-    fn greatest_other(&self, reading: &Reading) -> f64 {
-        let inside = |index: usize| {
-            let with = self
-                .with
-                .as_ref()
-                .is_some_and(|with| with.get(index).copied().unwrap_or(false));
-            with || self.members.get(index).copied().unwrap_or(false)
-        };
-        f64::from(
-            reading
-                .actor_counts()
-                .filter(|(index, _)| !inside(*index))
-                .map(|(_, count)| count)
-                .max()
-                .unwrap_or(0),
-        )
-    }
-}
 
 /// What a topic's features weigh, and how its score is read.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,13 +28,8 @@ pub(crate) struct Weights {
 
 impl Weights {
     /// Returns the weights of a topic that nobody trained, from the roles of its signals.
-    ///
-    /// They are the learned weights of the built-in topics, averaged by role and rounded.
     pub(crate) fn by_role(signals: &[Signal]) -> Self {
-        let features = signals
-            .iter()
-            .flat_map(|signal| default_weights(signal.role))
-            .collect();
+        let features = signals.iter().flat_map(default_weights).collect();
         Self {
             bias: -3.5,
             features,
@@ -163,12 +40,16 @@ impl Weights {
     }
 }
 
-fn default_weights(role: Role) -> [f64; FEATURES.len()] {
-    match role {
+/// Returns what the features of a signal weigh before anything is learned.
+///
+/// They are the learned weights of the built-in topics, averaged by role and rounded.
+pub(crate) fn default_weights(signal: &Signal) -> [f64; FEATURES.len()] {
+    let by_role = match signal.role {
         Role::Core => [3.0, 0.8, 1.0, 1.0, 1.5, 1.0, 1.0],
         Role::Support => [1.0, 0.4, 0.4, 0.5, 0.5, 0.0, 0.0],
         Role::Counter => [-1.5, -0.8, -0.5, -2.0, -0.5, 0.0, 0.0],
-    }
+    };
+    by_role.map(|weight| weight * signal.strength)
 }
 
 /// One topic, ready to judge articles.
@@ -182,9 +63,11 @@ pub(crate) struct Topic {
 
 /// What a topic makes of an article.
 pub(crate) struct Verdict {
+    /// 0 to 1; 0 where no core concept is named.
     pub(crate) score: f64,
+    /// The score reaches the threshold.
     pub(crate) tagged: bool,
-    pub(crate) observations: Vec<Observation>,
+    observations: Vec<Observation>,
 }
 
 impl Topic {
@@ -195,21 +78,15 @@ impl Topic {
             .iter()
             .map(|signal| signal.observe(reading))
             .collect();
-        let named = self.signals.iter().zip(&observations);
-        let core = named
-            .filter(|(signal, _)| signal.role == Role::Core)
-            .any(|(_, seen)| !seen.hits.is_empty());
+        let mut named = self.signals.iter().zip(&observations);
+        let core = named.any(|(signal, seen)| signal.role == Role::Core && seen.is_seen());
         let values = observations.iter().flat_map(|seen| seen.features);
-        let sum = self.weights.bias
-            + values
-                .zip(&self.weights.features)
-                .map(|(value, weight)| value * weight)
-                .sum::<f64>();
-        let score = if core {
-            logistic(self.weights.slope * sum + self.weights.offset)
-        } else {
-            0.0
-        };
+        let sum: f64 = values
+            .zip(&self.weights.features)
+            .map(|(value, weight)| value * weight)
+            .sum();
+        let sum = self.weights.slope * (self.weights.bias + sum) + self.weights.offset;
+        let score = if core { logistic(sum) } else { 0.0 };
         Verdict {
             score,
             tagged: core && score >= self.weights.threshold,
@@ -217,58 +94,54 @@ impl Topic {
         }
     }
 
+    /// Returns what each signal adds to the sum, in the scale of the evidence.
+    pub(crate) fn contributions(&self, verdict: &Verdict) -> Vec<(&Signal, f64)> {
+        let weights = self.weights.features.chunks(FEATURES.len());
+        let sums = verdict.observations.iter().zip(weights).map(|(seen, weights)| {
+            let sum: f64 = seen
+                .features
+                .iter()
+                .zip(weights)
+                .map(|(value, weight)| value * weight)
+                .sum();
+            round(sum * self.weights.slope)
+        });
+        self.signals.iter().zip(sums).collect()
+    }
+
     /// Turns a verdict into a tag with its evidence.
     pub(crate) fn tag(&self, reading: &Reading, verdict: &Verdict, id_of: impl Fn(u32) -> String) -> Tag {
-        let mut weights: BTreeMap<usize, f64> = BTreeMap::new();
-        for (index, seen) in verdict.observations.iter().enumerate() {
-            let own = self
-                .weights
-                .features
-                .chunks(FEATURES.len())
-                .nth(index)
-                .unwrap_or_default();
-            seen.share_out(own, &mut weights);
+        let mut shares = vec![0.0; reading.mentions.len()];
+        for (seen, weights) in verdict
+            .observations
+            .iter()
+            .zip(self.weights.features.chunks(FEATURES.len()))
+        {
+            seen.share_out(reading, weights, &mut shares);
         }
-        let mut evidence: Vec<Evidence> = weights
+        let mut heaviest: Vec<(f64, usize)> = shares
             .into_iter()
-            .filter_map(|(index, weight)| {
-                let mention = reading.mentions.get(index)?;
-                let term = id_of(mention.concept);
-                let weight = round(weight * self.weights.slope);
-                Some(Evidence {
-                    term,
-                    place: mention.place,
-                    start: mention.start,
-                    end: mention.end,
-                    weight,
-                })
-            })
-            .filter(|row| row.weight != 0.0)
+            .map(|share| round(share * self.weights.slope))
+            .zip(0..)
             .collect();
-        evidence.sort_by(|left, right| right.weight.abs().total_cmp(&left.weight.abs()));
-        evidence.truncate(MAX_EVIDENCE);
+        heaviest.retain(|(weight, _)| *weight != 0.0);
+        heaviest.sort_by(|left, right| right.0.abs().total_cmp(&left.0.abs()));
+        heaviest.truncate(MAX_EVIDENCE);
+        let rows = heaviest.into_iter().filter_map(|(weight, index)| {
+            let mention = reading.mentions.get(index)?;
+            let term = id_of(mention.concept);
+            Some(Evidence {
+                term,
+                place: mention.place,
+                start: mention.start,
+                end: mention.end,
+                weight,
+            })
+        });
         Tag {
             topic: self.name.clone(),
             score: round(verdict.score),
-            evidence,
-        }
-    }
-}
-
-impl Observation {
-    /// Shares what the signal adds to the sum out among the mentions that made it.
-    fn share_out(&self, weights: &[f64], out: &mut BTreeMap<usize, f64>) {
-        for (feature, (value, weight)) in self.features.iter().zip(weights).enumerate() {
-            let makes = |region: Region| match feature {
-                0 => region == Region::Title,
-                1 => region == Region::Lead,
-                _ => true,
-            };
-            let makers = self.hits.iter().filter(|(_, region)| makes(*region));
-            let number = makers.clone().count();
-            for (index, _) in makers {
-                *out.entry(*index).or_default() += value * weight / number as f64;
-            }
+            evidence: rows.collect(),
         }
     }
 }
@@ -278,7 +151,7 @@ pub(crate) fn logistic(sum: f64) -> f64 {
     1.0 / (1.0 + (-sum).exp())
 }
 
-/// Four decimals: what a consumer can use, and the same text on every machine.
+/// Rounds to four decimals: what a consumer can use, and the same text on every machine.
 fn round(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
 }

@@ -1,0 +1,186 @@
+//! Signals: sets of concepts with a role in a topic, and the features taken from them.
+
+use telex_model::Where;
+
+use crate::lexicon::Mention;
+use crate::reading::{Reading, Region};
+use crate::source::{Role, Within};
+
+/// Names of the features of a signal, in their order.
+pub(crate) const FEATURES: [&str; 7] = ["title", "lead", "count", "density", "spread", "share", "rank"];
+/// Count at which the `count` feature reaches 1: twice what a long report on its own topic has.
+const FULL_COUNT: f64 = 30.0;
+/// Mentions a thousand code points at which the `density` feature reaches a half: two a paragraph.
+const HALF_DENSITY: f64 = 4.0;
+/// Least length, in code points, that density is counted over, so that one word in a short note is not everything.
+const LEAST_LENGTH: usize = 200;
+
+/// A set of concepts, by their index.
+pub(crate) type Set = Vec<bool>;
+
+/// A set of concepts with a role in a topic.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// How many times the default weights of its role it has before anything is learned.
+    pub(crate) strength: f64,
+    pub(crate) members: Set,
+    /// The second set, where the signal asks for both, and how near.
+    pub(crate) with: Option<(Set, Within)>,
+}
+
+/// What an article says about one signal.
+pub(crate) struct Observation {
+    pub(crate) features: [f64; FEATURES.len()],
+    /// Indices of the mentions that count, ascending.
+    hits: Vec<usize>,
+}
+
+impl Signal {
+    /// Takes the features of this signal from an article.
+    pub(crate) fn observe(&self, reading: &Reading) -> Observation {
+        let own = |mention: &Mention| holds(&self.members, mention.concept);
+        match &self.with {
+            None => Observation::of(indices(reading, own), reading, |concept| {
+                holds(&self.members, concept)
+            }),
+            Some((with, Within::Sentence)) => {
+                let either = |concept| holds(&self.members, concept) || holds(with, concept);
+                Observation::of(self.sharing_sentences(with, reading), reading, either)
+            }
+            Some((with, Within::Article)) => {
+                let other = |mention: &Mention| holds(with, mention.concept);
+                let first = Observation::of(indices(reading, own), reading, |concept| {
+                    holds(&self.members, concept)
+                });
+                let second =
+                    Observation::of(indices(reading, other), reading, |concept| holds(with, concept));
+                first.both(second)
+            }
+        }
+    }
+
+    /// Returns the mentions of both sets in sentences that have mentions of both.
+    fn sharing_sentences(&self, with: &Set, reading: &Reading) -> Vec<usize> {
+        let mut hits = Vec::new();
+        let mut start = 0;
+        for sentence in reading
+            .mentions
+            .chunk_by(|one, next| (one.place, one.sentence) == (next.place, next.sentence))
+        {
+            let any = |set: &Set| sentence.iter().any(|mention| holds(set, mention.concept));
+            if any(&self.members) && any(with) {
+                let inside = sentence.iter().zip(start..);
+                let either = |concept| holds(&self.members, concept) || holds(with, concept);
+                hits.extend(
+                    inside
+                        .filter(|(mention, _)| either(mention.concept))
+                        .map(|(_, index)| index),
+                );
+            }
+            start += sentence.len();
+        }
+        hits
+    }
+}
+
+fn holds(set: &[bool], concept: u32) -> bool {
+    set.get(concept as usize).copied().unwrap_or(false)
+}
+
+fn indices(reading: &Reading, wanted: impl Fn(&Mention) -> bool) -> Vec<usize> {
+    reading
+        .mentions
+        .iter()
+        .zip(0..)
+        .filter(|(mention, _)| wanted(mention))
+        .map(|(_, index)| index)
+        .collect()
+}
+
+impl Observation {
+    fn of(hits: Vec<usize>, reading: &Reading, inside: impl Fn(u32) -> bool) -> Self {
+        if hits.is_empty() {
+            return Self {
+                features: [0.0; FEATURES.len()],
+                hits,
+            };
+        }
+        let number = hits.len() as f64;
+        let (mut title, mut lead, mut parts) = (0, 0, 0_u32);
+        for mention in hits.iter().filter_map(|&index| reading.mentions.get(index)) {
+            match reading.region(mention) {
+                Region::Title => title += 1,
+                Region::Lead => lead += 1,
+                Region::Body => {}
+            }
+            if mention.place == Where::Text {
+                parts |= 1 << reading.part(mention);
+            }
+        }
+        let saturate = |count: i32| 1.0 - 0.5_f64.powi(count);
+        let density = number * 1000.0 / (reading.length.max(LEAST_LENGTH) as f64);
+        let others = reading
+            .actor_counts()
+            .filter(|(concept, _)| !inside(*concept))
+            .map(|(_, count)| count);
+        let features = [
+            saturate(title),
+            saturate(lead),
+            (number.ln_1p() / FULL_COUNT.ln_1p()).min(1.0),
+            density / (density + HALF_DENSITY),
+            f64::from(parts.count_ones()) / reading.parts() as f64,
+            (number / (reading.actors as f64 + 1.0)).min(1.0),
+            number / (number + f64::from(others.max().unwrap_or(0))),
+        ];
+        Self { features, hits }
+    }
+
+    /// Joins what two sets say into what they say together: the geometric mean, 0 where one is silent.
+    fn both(self, other: Self) -> Self {
+        if self.hits.is_empty() || other.hits.is_empty() {
+            return Self {
+                features: [0.0; FEATURES.len()],
+                hits: Vec::new(),
+            };
+        }
+        let mut features = self.features;
+        for (mine, its) in features.iter_mut().zip(other.features) {
+            *mine = (*mine * its).sqrt();
+        }
+        let mut hits = self.hits;
+        hits.extend(other.hits);
+        hits.sort_unstable();
+        hits.dedup();
+        Self { features, hits }
+    }
+
+    /// Tells whether the signal was seen at all.
+    pub(crate) fn is_seen(&self) -> bool {
+        !self.hits.is_empty()
+    }
+
+    /// Shares what the signal adds to the sum out among the mentions that made it; `shares` goes by mention.
+    pub(crate) fn share_out(&self, reading: &Reading, weights: &[f64], shares: &mut [f64]) {
+        for (name, (value, weight)) in FEATURES.iter().zip(self.features.iter().zip(weights)) {
+            let makes = |index: &&usize| {
+                let region = reading
+                    .mentions
+                    .get(**index)
+                    .map(|mention| reading.region(mention));
+                match *name {
+                    "title" => region == Some(Region::Title),
+                    "lead" => region == Some(Region::Lead),
+                    _ => true,
+                }
+            };
+            let number = self.hits.iter().filter(makes).count();
+            for index in self.hits.iter().filter(makes) {
+                if let Some(share) = shares.get_mut(*index) {
+                    *share += value * weight / number as f64;
+                }
+            }
+        }
+    }
+}
