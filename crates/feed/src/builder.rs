@@ -112,7 +112,34 @@ impl EntryBuilder {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Names(pub(crate) Vec<String>);
 
+/// Most bytes of authors that a feed names for all its entries: they are copied into each.
+const MAX_INHERITED: usize = 512;
+
 impl Names {
+    /// Returns one name.
+    pub(crate) fn of(name: &str) -> Self {
+        let mut names = Self::default();
+        names.add(name);
+        names
+    }
+
+    /// Adds all of the others that are not there yet.
+    pub(crate) fn extend(&mut self, others: Self) {
+        for name in others.0 {
+            self.add(&name);
+        }
+    }
+
+    /// Returns the names for an entry that has none of its own, where they are few.
+    pub(crate) fn inherited(&self) -> Vec<String> {
+        let size: usize = self.0.iter().map(String::len).sum();
+        if size <= MAX_INHERITED {
+            self.0.clone()
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Adds a name that is not there yet.
     pub(crate) fn add(&mut self, name: &str) {
         let name = cut(name.trim(), MAX_NAME);

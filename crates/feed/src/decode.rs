@@ -141,14 +141,31 @@ fn claim(http: Option<&'static Encoding>, declared: Option<&'static Encoding>) -
     }
 }
 
-/// Returns whether most of what is not ASCII is valid UTF-8, so that the rest is damage and not another encoding.
+/// Returns whether most of what is not ASCII is valid UTF-8, or all that is not valid lies in one small place: then that
+/// is damage and not another encoding.
 fn mostly_utf8(bytes: &[u8]) -> bool {
-    let (mut valid, mut invalid) = (0_usize, 0_usize);
+    let (mut at, mut valid, mut invalid) = (0_usize, 0_usize, 0_usize);
+    let mut wound: Option<(usize, usize)> = None;
+    // Characters beyond ASCII that lie outside of the wound.
+    let (mut before, mut after) = (0_usize, 0_usize);
     for chunk in bytes.utf8_chunks() {
-        valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
-        invalid += usize::from(!chunk.invalid().is_empty());
+        let characters = chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        valid += characters;
+        at += chunk.valid().len();
+        match wound {
+            None => before = valid,
+            Some(_) => after = characters,
+        }
+        if !chunk.invalid().is_empty() {
+            invalid += 1;
+            let start = wound.map_or(at, |(start, _)| start);
+            at += chunk.invalid().len();
+            wound = Some((start, at));
+            after = 0;
+        }
     }
-    valid > 0 && valid >= invalid
+    let small = wound.is_some_and(|(start, end)| (end - start) * 8 < bytes.len());
+    valid > 0 && valid >= invalid || small && before + after > 0
 }
 
 /// Decodes UTF-8 with a few bytes that are not.

@@ -26,6 +26,9 @@ pub(crate) fn parse(text: &str, url: Option<&str>) -> Result<Feed, Error> {
     let mut walker = Walker::new(text, url);
     while let Some(token) = walker.tokens.next() {
         walker.token(token);
+        if walker.document.is_full() {
+            break;
+        }
     }
     walker.finish(text)
 }

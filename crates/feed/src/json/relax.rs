@@ -10,6 +10,8 @@ pub(super) struct Relaxed {
     pub(super) text: String,
     /// The text ended before its outermost bracket closed.
     pub(super) truncated: bool,
+    /// It ended within an item: deeper than the feed and its list of items.
+    pub(super) within_item: bool,
 }
 
 /// Puts right what hand-made or cut-off JSON has wrong: raw line breaks and unknown escapes in strings, comments,
@@ -36,6 +38,7 @@ pub(super) fn relax(text: &str) -> Relaxed {
                     return Relaxed {
                         text: relaxer.out,
                         truncated: false,
+                        within_item: false,
                     };
                 }
             }
@@ -142,10 +145,14 @@ impl Relaxer {
             return;
         }
         let key = self.begin_value();
-        let known =
-            matches!(word, "true" | "false") || serde_json::from_str::<serde_json::Number>(word).is_ok();
+        let known = matches!(word, "true" | "false") || is_number(word);
         match (key, known) {
-            (true, _) => self.out.extend(["\"", word, "\""]),
+            (true, _) => {
+                self.out.push('"');
+                self.out
+                    .extend(word.chars().filter(|c| c.is_alphanumeric() || *c == '_'));
+                self.out.push('"');
+            }
             (false, true) => self.out.push_str(word),
             (false, false) => self.out.push_str("null"),
         }
@@ -199,6 +206,7 @@ impl Relaxer {
     }
 
     fn finish(mut self) -> Relaxed {
+        let within_item = self.open.len() > 2;
         self.beyond = 0;
         while !self.open.is_empty() {
             self.close();
@@ -206,8 +214,15 @@ impl Relaxer {
         Relaxed {
             text: self.out,
             truncated: true,
+            within_item,
         }
     }
+}
+
+/// Returns whether the word is a number of JSON.
+fn is_number(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+        && serde_json::from_str::<serde_json::Number>(word).is_ok()
 }
 
 /// Reads up to four hexadecimal digits.

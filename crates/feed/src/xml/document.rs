@@ -19,9 +19,6 @@ use super::{
     scope::{Scope, Scopes},
 };
 
-/// Most bytes of authors that the feed names for all its entries: they are copied into each.
-const MAX_INHERITED: usize = 512;
-
 /// The feed under construction.
 #[derive(Debug, Default)]
 pub(super) struct Document {
@@ -113,11 +110,15 @@ impl Document {
         if self.format == Some(Format::NewsSitemap) && !entry.news {
             return;
         }
-        if self.entries.len() < MAX_ENTRIES {
-            self.entries.push(entry);
-        } else {
+        self.entries.push(entry);
+        if self.is_full() {
             self.repair(Repair::TooManyEntries);
         }
+    }
+
+    /// Returns whether there are as many entries as are taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= MAX_ENTRIES
     }
 
     fn repair(&mut self, repair: Repair) {
@@ -142,7 +143,7 @@ impl Document {
             (damage.unclosed_markup, Repair::UnclosedMarkup),
             (self.mismatched, Repair::MismatchedTags),
             (
-                damage.truncated || unfinished || !self.root_ended && !self.missing_root,
+                !self.is_full() && (damage.truncated || unfinished || !self.root_ended && !self.missing_root),
                 Repair::Truncated,
             ),
             (scopes.undeclared, Repair::UndeclaredPrefix),
@@ -157,9 +158,8 @@ impl Document {
     pub(super) fn build(self) -> Option<Feed> {
         let mut feed = Feed::new(self.format?);
         let atom = matches!(feed.format, Format::Atom | Format::AtomDraft);
-        let inherited = self.authors.0.iter().map(String::len).sum::<usize>();
-        let authors = if atom && inherited <= MAX_INHERITED {
-            self.authors.0
+        let authors = if atom {
+            self.authors.inherited()
         } else {
             Vec::new()
         };
