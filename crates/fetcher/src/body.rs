@@ -24,8 +24,20 @@ const CUTS: [&str; 4] = ["...", "…", "[…]", "[...]"];
 
 /// Links of a teaser to its article, as the last words of the text.
 const MORE: [&str; 14] = [
-    "read more", "continue reading", "read on", "full story", "weiterlesen", "mehr lesen", "lire la suite", "leer más",
-    "seguir leyendo", "leggi tutto", "czytaj więcej", "читать далее", "читати далі", "pokračovat",
+    "read more",
+    "continue reading",
+    "read on",
+    "full story",
+    "weiterlesen",
+    "mehr lesen",
+    "lire la suite",
+    "leer más",
+    "seguir leyendo",
+    "leggi tutto",
+    "czytaj więcej",
+    "читать далее",
+    "читати далі",
+    "pokračovat",
 ];
 
 /// Tells what the text of an item is to be taken from without fetching; none where its page is needed.
@@ -40,17 +52,27 @@ pub(crate) fn without_page(item: &Item, mode: FetchMode) -> Option<Body> {
 
 /// What stands in for a page: the feed's content, else its summary.
 pub(crate) fn own_text(item: &Item) -> Body {
-    if item.content.as_deref().is_some_and(is_full_text) { Body::Feed } else { Body::Summary }
+    if item.content.as_deref().is_some_and(is_full_text) {
+        Body::Feed
+    } else {
+        Body::Summary
+    }
 }
 
 /// Tells whether an item has any words of its own beside its title.
 pub(crate) fn has_text(item: &Item) -> bool {
-    [&item.content, &item.summary].into_iter().flatten().any(|html| !fragment_text(html).trim().is_empty())
+    [&item.content, &item.summary]
+        .into_iter()
+        .flatten()
+        .any(|html| !fragment_text(html).trim().is_empty())
 }
 
 fn is_full_text(html: &str) -> bool {
     let text = fragment_text(html);
-    let end = text.trim_end().trim_end_matches(['»', '>', '→', '.', ' ']).to_lowercase();
+    let end = text
+        .trim_end()
+        .trim_end_matches(['»', '>', '→', '.', ' '])
+        .to_lowercase();
     text.chars().count() >= FULL_TEXT
         && !CUTS.iter().any(|cut| text.trim_end().ends_with(cut))
         && !MORE.iter().any(|more| end.ends_with(more))
@@ -65,8 +87,13 @@ mod tests {
         let story = "<p>The ferry was late on Monday, and again on Tuesday. ".repeat(30);
         assert!(is_full_text(&story));
         assert!(!is_full_text(&format!("{story} and then…</p>")));
-        assert!(!is_full_text(&format!("{story}</p><a href='/a'>Continue reading →</a>")));
+        assert!(!is_full_text(&format!(
+            "{story}</p><a href='/a'>Continue reading →</a>"
+        )));
         assert!(!is_full_text("<p>The ferry was late.</p>"));
-        assert!(!is_full_text(&format!("<p>Short.</p><script>{}</script>", "x ".repeat(5000))));
+        assert!(!is_full_text(&format!(
+            "<p>Short.</p><script>{}</script>",
+            "x ".repeat(5000)
+        )));
     }
 }

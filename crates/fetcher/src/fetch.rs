@@ -7,7 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use telex_model::{ArticleId, Body, FrontierRecord, Item, MAX_MESSAGE_BYTES, Page, Topic, event, to_json};
 use telex_stream::{Output, Route};
 use telex_telemetry::StageMetrics;
-use telex_web::{ACCEPT_PAGE, Class, Client, HostLimits, Politeness, Request, Response, Robots, Verdict, decode_html, host_key, status_class};
+use telex_web::{
+    ACCEPT_PAGE, Class, Client, HostLimits, Politeness, Request, Response, Robots, Verdict, decode_html,
+    host_key, status_class,
+};
 use url::Url;
 
 use crate::body;
@@ -33,13 +36,29 @@ pub(crate) struct Shared {
 /// What a fetch led to.
 pub(crate) enum Fetched {
     /// The article is done, with these records.
-    Done { done: Done, outputs: Vec<Output>, dropped: Option<&'static str> },
+    Done {
+        done: Done,
+        outputs: Vec<Output>,
+        dropped: Option<&'static str>,
+    },
     /// It is to be tried again.
-    Again { attempts: u32, not_before: Timestamp, error: String },
+    Again {
+        attempts: u32,
+        not_before: Timestamp,
+        error: String,
+    },
 }
 
 /// Outcomes of requests, as labels.
-pub(crate) const REQUEST_OUTCOMES: [&str; 7] = ["ok", "redirect", "client_error", "server_error", "robots", "not_html", "error"];
+pub(crate) const REQUEST_OUTCOMES: [&str; 7] = [
+    "ok",
+    "redirect",
+    "client_error",
+    "server_error",
+    "robots",
+    "not_html",
+    "error",
+];
 
 /// Why there is no page.
 struct Failure {
@@ -57,7 +76,9 @@ pub(crate) async fn fetch(pending: &Pending, shared: &Shared) -> Fetched {
         Ok(response) => ("ok", response.bytes_on_wire),
         Err(failure) => (failure.outcome, 0),
     };
-    shared.metrics.request(outcome, begin.elapsed().as_secs_f64(), bytes);
+    shared
+        .metrics
+        .request(outcome, begin.elapsed().as_secs_f64(), bytes);
     match result {
         Ok(response) => passed_on(pending, &response, shared),
         Err(failure) => failed(pending, failure, shared),
@@ -65,30 +86,89 @@ pub(crate) async fn fetch(pending: &Pending, shared: &Shared) -> Fetched {
 }
 
 async fn request(pending: &Pending, shared: &Shared) -> Result<Response, Failure> {
-    let failure = |class, outcome, detail: String| Failure { class, outcome, detail, retry_after: None };
-    let url = Url::parse(pending.item.url.as_deref().unwrap_or_default())
-        .map_err(|e| failure(Class::Permanent, "error", format!("the item's link is no URL: {e}")))?;
+    let failure = |class, outcome, detail: String| Failure {
+        class,
+        outcome,
+        detail,
+        retry_after: None,
+    };
+    let url = Url::parse(pending.item.url.as_deref().unwrap_or_default()).map_err(|e| {
+        failure(
+            Class::Permanent,
+            "error",
+            format!("the item's link is no URL: {e}"),
+        )
+    })?;
     match shared.robots.allowed(&shared.client, &url).await {
-        Verdict::Allowed { crawl_delay } => shared.limits.set_crawl_delay(&host_key(&url), crawl_delay.unwrap_or_default()),
-        Verdict::Disallowed => return Err(failure(Class::Blocked, "robots", "robots.txt disallows the page".to_owned())),
-        Verdict::Unreachable => return Err(failure(Class::Transient, "robots", "robots.txt cannot be had".to_owned())),
+        Verdict::Allowed { crawl_delay } => shared
+            .limits
+            .set_crawl_delay(&host_key(&url), crawl_delay.unwrap_or_default()),
+        Verdict::Disallowed => {
+            return Err(failure(
+                Class::Blocked,
+                "robots",
+                "robots.txt disallows the page".to_owned(),
+            ));
+        }
+        Verdict::Unreachable => {
+            return Err(failure(
+                Class::Transient,
+                "robots",
+                "robots.txt cannot be had".to_owned(),
+            ));
+        }
     }
     let mut request = Request::new(url);
     request.accept = ACCEPT_PAGE.into();
-    let politeness = Politeness { limits: &shared.limits, robots: Some(&shared.robots) };
+    let politeness = Politeness {
+        limits: &shared.limits,
+        robots: Some(&shared.robots),
+    };
     let answer = shared.client.get_politely(&request, &politeness).await;
-    let response = answer.map_err(|e| failure(e.class(), if e.reason().starts_with("robots") { "robots" } else { "error" }, e.to_string()))?;
+    let response = answer.map_err(|e| {
+        failure(
+            e.class(),
+            if e.reason().starts_with("robots") {
+                "robots"
+            } else {
+                "error"
+            },
+            e.to_string(),
+        )
+    })?;
     if let Some(class) = status_class(response.status) {
-        let outcome = if response.status >= 500 { "server_error" } else { "client_error" };
+        let outcome = if response.status >= 500 {
+            "server_error"
+        } else {
+            "client_error"
+        };
         let retry_after = response.retry_after(SystemTime::now());
-        return Err(Failure { class, outcome, detail: format!("HTTP status {}", response.status), retry_after });
+        return Err(Failure {
+            class,
+            outcome,
+            detail: format!("HTTP status {}", response.status),
+            retry_after,
+        });
     }
     if !(200..300).contains(&response.status) {
-        return Err(failure(Class::Permanent, "redirect", format!("HTTP status {}", response.status)));
+        return Err(failure(
+            Class::Permanent,
+            "redirect",
+            format!("HTTP status {}", response.status),
+        ));
     }
     if !is_html(&response) {
-        let kind = response.content_type().unwrap_or("unknown").chars().take(100).collect::<String>();
-        return Err(failure(Class::Permanent, "not_html", format!("the link leads to {kind}, not to a page")));
+        let kind = response
+            .content_type()
+            .unwrap_or("unknown")
+            .chars()
+            .take(100)
+            .collect::<String>();
+        return Err(failure(
+            Class::Permanent,
+            "not_html",
+            format!("the link leads to {kind}, not to a page"),
+        ));
     }
     Ok(response)
 }
@@ -98,7 +178,15 @@ fn is_html(response: &Response) -> bool {
     match response.content_type() {
         Some(kind) => {
             let kind = kind.to_ascii_lowercase();
-            ["text/html", "application/xhtml", "text/plain", "application/xml", "text/xml"].iter().any(|k| kind.starts_with(k))
+            [
+                "text/html",
+                "application/xhtml",
+                "text/plain",
+                "application/xml",
+                "text/xml",
+            ]
+            .iter()
+            .any(|k| kind.starts_with(k))
         }
         None => response.body.trim_ascii_start().starts_with(b"<"),
     }
@@ -118,13 +206,22 @@ fn passed_on(pending: &Pending, response: &Response, shared: &Shared) -> Fetched
         let detail = format!("the page would be a message of {} bytes", output.size());
         return stand_in(pending, detail, shared);
     }
-    Fetched::Done { done: done(pending, now), outputs: vec![output], dropped: None }
+    Fetched::Done {
+        done: done(pending, now),
+        outputs: vec![output],
+        dropped: None,
+    }
 }
 
 fn failed(pending: &Pending, failure: Failure, shared: &Shared) -> Fetched {
     let attempts = pending.attempts + 1;
     let may_pass = matches!(failure.class, Class::Transient | Class::Throttled);
-    tracing::debug!(url = pending.item.url, attempts, error = failure.detail, "a page could not be fetched");
+    tracing::debug!(
+        url = pending.item.url,
+        attempts,
+        error = failure.detail,
+        "a page could not be fetched"
+    );
     if failure.class == Class::Throttled
         && let Some(wait) = failure.retry_after
     {
@@ -134,10 +231,19 @@ fn failed(pending: &Pending, failure: Failure, shared: &Shared) -> Fetched {
         return stand_in(pending, failure.detail, shared);
     }
     shared.metrics.retries.inc();
-    let wait = shared.first_retry.saturating_mul(4u32.saturating_pow(pending.attempts.min(8))).min(LONGEST_RETRY);
+    let wait = shared
+        .first_retry
+        .saturating_mul(4u32.saturating_pow(pending.attempts.min(8)))
+        .min(LONGEST_RETRY);
     let wait = wait.max(failure.retry_after.unwrap_or_default());
-    let not_before = SignedDuration::try_from(wait).ok().and_then(|w| Timestamp::now().checked_add(w).ok());
-    Fetched::Again { attempts, not_before: not_before.unwrap_or(Timestamp::MAX), error: failure.detail }
+    let not_before = SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|w| Timestamp::now().checked_add(w).ok());
+    Fetched::Again {
+        attempts,
+        not_before: not_before.unwrap_or(Timestamp::MAX),
+        error: failure.detail,
+    }
 }
 
 /// Passes on the feed's own text in place of the page; an item without any is dropped.
@@ -145,12 +251,24 @@ fn stand_in(pending: &Pending, error: String, shared: &Shared) -> Fetched {
     let now = Timestamp::now();
     let has_text = body::has_text(&pending.item);
     let outputs = if has_text {
-        vec![page_output(&page(pending, body::own_text(&pending.item), Some(error)), &shared.prefix, now)]
+        vec![page_output(
+            &page(pending, body::own_text(&pending.item), Some(error)),
+            &shared.prefix,
+            now,
+        )]
     } else {
-        tracing::info!(url = pending.item.url, error, "an item without page and text is dropped");
+        tracing::info!(
+            url = pending.item.url,
+            error,
+            "an item without page and text is dropped"
+        );
         Vec::new()
     };
-    Fetched::Done { done: done(pending, now), outputs, dropped: (!has_text).then_some("no_text") }
+    Fetched::Done {
+        done: done(pending, now),
+        outputs,
+        dropped: (!has_text).then_some("no_text"),
+    }
 }
 
 pub(crate) fn done(pending: &Pending, now: Timestamp) -> Done {
@@ -170,14 +288,23 @@ pub(crate) fn page(pending: &Pending, body: Body, fetch_error: Option<String>) -
         // The page has the text; the feed's copy of it would cross the bus for nothing.
         item.content = None;
     }
-    Page { item, revision: pending.revision, first_seen: pending.first_seen, body, fetch_error }
+    Page {
+        item,
+        revision: pending.revision,
+        first_seen: pending.first_seen,
+        body,
+        fetch_error,
+    }
 }
 
 pub(crate) fn page_output(page: &Page, prefix: &str, now: Timestamp) -> Output {
     let topic = Topic::Pages;
     let id = page.item.id;
     let mut headers = event::headers(&topic, "fetcher", format!("{id}:{}", page.revision), now);
-    headers.push((event::TRACEPARENT.to_owned(), event::traceparent(id, page.revision, "fetcher")));
+    headers.push((
+        event::TRACEPARENT.to_owned(),
+        event::traceparent(id, page.revision, "fetcher"),
+    ));
     Output {
         topic: topic.name(prefix),
         key: Bytes::from(id.to_string()),
@@ -187,7 +314,13 @@ pub(crate) fn page_output(page: &Page, prefix: &str, now: Timestamp) -> Output {
     }
 }
 
-pub(crate) fn frontier_output(id: ArticleId, partition: u32, record: Option<&FrontierRecord>, prefix: &str, now: Timestamp) -> Output {
+pub(crate) fn frontier_output(
+    id: ArticleId,
+    partition: u32,
+    record: Option<&FrontierRecord>,
+    prefix: &str,
+    now: Timestamp,
+) -> Output {
     let topic = Topic::Frontier;
     Output {
         topic: topic.name(prefix),

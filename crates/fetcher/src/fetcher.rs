@@ -68,7 +68,15 @@ struct Finished {
 
 impl Fetcher {
     /// Makes a fetcher with an empty frontier; `waker` wakes the session that it works on.
-    pub fn new(options: FetcherOptions, client: Client, limits: HostLimits, robots: Robots, runtime: Handle, metrics: StageMetrics, waker: Waker) -> Self {
+    pub fn new(
+        options: FetcherOptions,
+        client: Client,
+        limits: HostLimits,
+        robots: Robots,
+        runtime: Handle,
+        metrics: StageMetrics,
+        waker: Waker,
+    ) -> Self {
         metrics.declare_requests(&REQUEST_OUTCOMES);
         let (sender, receiver) = channel();
         let shared = Shared {
@@ -80,11 +88,33 @@ impl Fetcher {
             max_attempts: options.max_attempts,
             first_retry: options.first_retry,
         };
-        Self { options, shared, runtime, waker, frontier: Frontier::default(), sender, receiver, in_flight: 0, fetches: 0 }
+        Self {
+            options,
+            shared,
+            runtime,
+            waker,
+            frontier: Frontier::default(),
+            sender,
+            receiver,
+            in_flight: 0,
+            fetches: 0,
+        }
     }
 
-    fn pending(&self, item: Item, partition: u32, revision: u32, first_seen: Timestamp, not_before: Timestamp) -> Pending {
-        let host = item.url.as_deref().and_then(|u| Url::parse(u).ok()).map(|u| host_key(&u)).unwrap_or_default();
+    fn pending(
+        &self,
+        item: Item,
+        partition: u32,
+        revision: u32,
+        first_seen: Timestamp,
+        not_before: Timestamp,
+    ) -> Pending {
+        let host = item
+            .url
+            .as_deref()
+            .and_then(|u| Url::parse(u).ok())
+            .map(|u| host_key(&u))
+            .unwrap_or_default();
         Pending {
             partition,
             item: Box::new(item),
@@ -102,9 +132,15 @@ impl Fetcher {
         let now = Timestamp::now();
         let pending = match self.frontier.judge(&item, now) {
             Verdict::Drop(reason) => return Outcome::Drop(reason),
-            Verdict::Revision { revision, first_seen, not_before } => self.pending(item, partition, revision, first_seen, not_before),
+            Verdict::Revision {
+                revision,
+                first_seen,
+                not_before,
+            } => self.pending(item, partition, revision, first_seen, not_before),
             Verdict::Replace => {
-                let Some(old) = self.frontier.waiting(item.id) else { return Outcome::Drop("duplicate") };
+                let Some(old) = self.frontier.waiting(item.id) else {
+                    return Outcome::Drop("duplicate");
+                };
                 let (revision, first_seen, not_before) = (old.revision, old.first_seen, old.not_before);
                 self.pending(item, partition, revision, first_seen, not_before)
             }
@@ -124,7 +160,11 @@ impl Fetcher {
                 let record = fetch::done_record(&pending.item, &done);
                 let mut outputs = vec![fetch::frontier_output(id, partition, Some(&record), prefix, now)];
                 if body::has_text(&pending.item) {
-                    outputs.push(fetch::page_output(&fetch::page(&pending, body, None), prefix, now));
+                    outputs.push(fetch::page_output(
+                        &fetch::page(&pending, body, None),
+                        prefix,
+                        now,
+                    ));
                 } else {
                     self.shared.metrics.dropped("no_text");
                 }
@@ -137,7 +177,9 @@ impl Fetcher {
     fn begin(&mut self, id: ArticleId, permit: Permit) {
         self.fetches += 1;
         let fetch = self.fetches;
-        let Some(pending) = self.frontier.fetching(id, fetch) else { return };
+        let Some(pending) = self.frontier.fetching(id, fetch) else {
+            return;
+        };
         self.in_flight += 1;
         if let Ok(waited) = Duration::try_from(Timestamp::now().duration_since(pending.not_before)) {
             self.shared.metrics.host_waited(waited.as_secs_f64());
@@ -146,7 +188,12 @@ impl Fetcher {
         self.runtime.spawn(async move {
             let fetched = fetch::fetch(&pending, &shared).await;
             // The receiver goes only with the fetcher itself.
-            drop(sender.send(Finished { id, fetch, fetched, _permit: permit }));
+            drop(sender.send(Finished {
+                id,
+                fetch,
+                fetched,
+                _permit: permit,
+            }));
             waker.wake();
         });
     }
@@ -154,12 +201,19 @@ impl Fetcher {
     fn finish(&mut self, finished: Finished) -> Option<FinishedWork> {
         self.in_flight -= 1;
         let id = finished.id;
-        let pending = self.frontier.waiting(id).filter(|p| p.fetch == Some(finished.fetch))?;
+        let pending = self
+            .frontier
+            .waiting(id)
+            .filter(|p| p.fetch == Some(finished.fetch))?;
         let (partition, host) = (pending.partition, Arc::clone(&pending.host));
         let now = Timestamp::now();
         let prefix = self.options.prefix.clone();
         let outputs = match finished.fetched {
-            Fetched::Done { done, mut outputs, dropped } => {
+            Fetched::Done {
+                done,
+                mut outputs,
+                dropped,
+            } => {
                 let record = fetch::done_record(&pending.item, &done);
                 outputs.push(fetch::frontier_output(id, partition, Some(&record), &prefix, now));
                 self.frontier.done(id, done);
@@ -168,9 +222,20 @@ impl Fetcher {
                 }
                 outputs
             }
-            Fetched::Again { attempts, not_before, error } => {
-                let again = Pending { attempts, not_before, last_error: Some(error), fetch: None, ..pending.clone() };
-                let output = fetch::frontier_output(id, partition, Some(&fetch::pending_record(&again)), &prefix, now);
+            Fetched::Again {
+                attempts,
+                not_before,
+                error,
+            } => {
+                let again = Pending {
+                    attempts,
+                    not_before,
+                    last_error: Some(error),
+                    fetch: None,
+                    ..pending.clone()
+                };
+                let output =
+                    fetch::frontier_output(id, partition, Some(&fetch::pending_record(&again)), &prefix, now);
                 self.frontier.wait(again, Instant::now());
                 vec![output]
             }
@@ -187,7 +252,8 @@ impl Fetcher {
         all.frontier_pending.set(count(self.frontier.pending_len()));
         all.frontier_done.set(count(self.frontier.done_len()));
         all.limited_hosts.set(count(self.shared.limits.len()));
-        all.robots_cached.set(i64::try_from(self.shared.robots.len()).unwrap_or(i64::MAX));
+        all.robots_cached
+            .set(i64::try_from(self.shared.robots.len()).unwrap_or(i64::MAX));
     }
 }
 
@@ -199,16 +265,51 @@ impl Source for Fetcher {
     fn restore(&mut self, _topic: &str, message: &Message) {
         let Some(value) = &message.value else { return };
         match serde_json::from_slice::<FrontierRecord>(value) {
-            Ok(FrontierRecord::Pending { item, revision, first_seen, attempts, not_before, last_error }) => {
+            Ok(FrontierRecord::Pending {
+                item,
+                revision,
+                first_seen,
+                attempts,
+                not_before,
+                last_error,
+            }) => {
                 let pending = self.pending(*item, message.partition, revision, first_seen, not_before);
-                self.frontier.wait(Pending { attempts, last_error, ..pending }, Instant::now());
+                self.frontier.wait(
+                    Pending {
+                        attempts,
+                        last_error,
+                        ..pending
+                    },
+                    Instant::now(),
+                );
             }
-            Ok(FrontierRecord::Done { feed_id, revision, item_hash, first_seen, done_at, .. }) => {
-                let Some(id) = std::str::from_utf8(&message.key).ok().and_then(|k| k.parse().ok()) else { return };
-                let done = Done { partition: message.partition, revision, feed: feed_key(feed_id), item_hash, first_seen, done_at };
+            Ok(FrontierRecord::Done {
+                feed_id,
+                revision,
+                item_hash,
+                first_seen,
+                done_at,
+                ..
+            }) => {
+                let Some(id) = std::str::from_utf8(&message.key)
+                    .ok()
+                    .and_then(|k| k.parse().ok())
+                else {
+                    return;
+                };
+                let done = Done {
+                    partition: message.partition,
+                    revision,
+                    feed: feed_key(feed_id),
+                    item_hash,
+                    first_seen,
+                    done_at,
+                };
                 self.frontier.done(id, done);
             }
-            Err(error) => tracing::warn!(%error, "a record of the frontier cannot be read; its article is new again"),
+            Err(error) => {
+                tracing::warn!(%error, "a record of the frontier cannot be read; its article is new again")
+            }
         }
     }
 
@@ -231,7 +332,9 @@ impl Source for Fetcher {
 
     fn start(&mut self, now: Instant) -> Option<Instant> {
         while self.in_flight < self.options.concurrency {
-            let Some((host, id)) = self.frontier.next_due(now, Timestamp::now()) else { break };
+            let Some((host, id)) = self.frontier.next_due(now, Timestamp::now()) else {
+                break;
+            };
             match self.shared.limits.try_acquire(&host) {
                 Ok(permit) => {
                     self.begin(id, permit);
@@ -243,7 +346,11 @@ impl Source for Fetcher {
             }
         }
         self.show();
-        if self.in_flight >= self.options.concurrency { None } else { self.frontier.next_at() }
+        if self.in_flight >= self.options.concurrency {
+            None
+        } else {
+            self.frontier.next_at()
+        }
     }
 
     fn finished(&mut self) -> Vec<FinishedWork> {
@@ -252,7 +359,10 @@ impl Source for Fetcher {
         let now = Timestamp::now();
         for (partition, id) in self.frontier.expire(now, self.options.max_done, EXPIRE_AT_ONCE) {
             let output = fetch::frontier_output(id, partition, None, &self.options.prefix, now);
-            work.push(FinishedWork { partition, outputs: vec![output] });
+            work.push(FinishedWork {
+                partition,
+                outputs: vec![output],
+            });
         }
         work
     }

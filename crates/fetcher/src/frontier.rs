@@ -56,7 +56,11 @@ enum Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// A revision to be made, not before that time.
-    Revision { revision: u32, first_seen: Timestamp, not_before: Timestamp },
+    Revision {
+        revision: u32,
+        first_seen: Timestamp,
+        not_before: Timestamp,
+    },
     /// The article waits already; this is its newer state.
     Replace,
     /// Nothing to do.
@@ -91,10 +95,20 @@ impl Frontier {
     /// Tells what an item means.
     pub(crate) fn judge(&self, item: &Item, now: Timestamp) -> Verdict {
         match self.entries.get(&item.id) {
-            None => Verdict::Revision { revision: 1, first_seen: item.polled_at.min(now), not_before: now },
-            Some(Entry::Pending(p)) if p.item.feed_id == item.feed_id && p.item.item_hash != item.item_hash => Verdict::Replace,
+            None => Verdict::Revision {
+                revision: 1,
+                first_seen: item.polled_at.min(now),
+                not_before: now,
+            },
+            Some(Entry::Pending(p))
+                if p.item.feed_id == item.feed_id && p.item.item_hash != item.item_hash =>
+            {
+                Verdict::Replace
+            }
             Some(Entry::Pending(_)) => Verdict::Drop("duplicate"),
-            Some(Entry::Done(d)) if d.feed != feed_key(item.feed_id) || d.item_hash == item.item_hash => Verdict::Drop("duplicate"),
+            Some(Entry::Done(d)) if d.feed != feed_key(item.feed_id) || d.item_hash == item.item_hash => {
+                Verdict::Drop("duplicate")
+            }
             Some(Entry::Done(d)) if d.revision >= MAX_REVISIONS => Verdict::Drop("revision_cap"),
             Some(Entry::Done(d)) => Verdict::Revision {
                 revision: d.revision + 1,
@@ -145,7 +159,9 @@ impl Frontier {
 
     /// Marks an article as being fetched: it is not handed out again until it is put back or done.
     pub(crate) fn fetching(&mut self, id: ArticleId, fetch: u64) -> Option<Pending> {
-        let Some(Entry::Pending(p)) = self.entries.get_mut(&id) else { return None };
+        let Some(Entry::Pending(p)) = self.entries.get_mut(&id) else {
+            return None;
+        };
         p.fetch = Some(fetch);
         let p = p.clone();
         if let Some(host) = self.hosts.get_mut(&p.host) {
@@ -162,11 +178,16 @@ impl Frontier {
             }
             let (key, ticket) = (Arc::clone(key), *ticket);
             self.ready.pop();
-            let Some(host) = self.hosts.get_mut(&key).filter(|h| h.ticket == ticket) else { continue };
+            let Some(host) = self.hosts.get_mut(&key).filter(|h| h.ticket == ticket) else {
+                continue;
+            };
             match host.waiting.first().copied() {
                 Some((not_before, id)) if not_before <= clock => return Some((key, id)),
                 Some((not_before, _)) => {
-                    let wait = not_before.duration_since(clock).try_into().unwrap_or(Duration::ZERO);
+                    let wait = not_before
+                        .duration_since(clock)
+                        .try_into()
+                        .unwrap_or(Duration::ZERO);
                     self.host_at(&key, now + wait.max(Duration::from_millis(1)));
                 }
                 None => {}
@@ -196,7 +217,9 @@ impl Frontier {
 
     /// Articles that could be fetched now but for limits.
     pub(crate) fn any_due(&self, clock: Timestamp) -> bool {
-        self.hosts.values().any(|h| h.waiting.first().is_some_and(|(at, _)| *at <= clock))
+        self.hosts
+            .values()
+            .any(|h| h.waiting.first().is_some_and(|(at, _)| *at <= clock))
     }
 
     /// Forgets everything of these partitions.
@@ -218,7 +241,9 @@ impl Frontier {
     pub(crate) fn expire(&mut self, now: Timestamp, max_done: usize, limit: usize) -> Vec<(u32, ArticleId)> {
         let mut out = Vec::new();
         while out.len() < limit {
-            let Some((at, id)) = self.ages.front().copied() else { break };
+            let Some((at, id)) = self.ages.front().copied() else {
+                break;
+            };
             if now.duration_since(at) < KEEP_DONE && self.done_len() <= max_done {
                 break;
             }
@@ -292,7 +317,14 @@ pub(crate) mod tests {
     }
 
     fn done(item: &Item, revision: u32, at: Timestamp) -> Done {
-        Done { partition: 0, revision, feed: feed_key(item.feed_id), item_hash: item.item_hash, first_seen: Timestamp::UNIX_EPOCH, done_at: at }
+        Done {
+            partition: 0,
+            revision,
+            feed: feed_key(item.feed_id),
+            item_hash: item.item_hash,
+            first_seen: Timestamp::UNIX_EPOCH,
+            done_at: at,
+        }
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -304,14 +336,26 @@ pub(crate) mod tests {
         let mut frontier = Frontier::default();
         let first = item(1, 7, "https://a.test/rss");
         let now = at(1_000_000);
-        assert!(matches!(frontier.judge(&first, now), Verdict::Revision { revision: 1, .. }));
+        assert!(matches!(
+            frontier.judge(&first, now),
+            Verdict::Revision { revision: 1, .. }
+        ));
         frontier.wait(pending(first.clone(), now), Instant::now());
         assert_eq!(frontier.judge(&first, now), Verdict::Drop("duplicate"));
-        assert_eq!(frontier.judge(&item(1, 8, "https://a.test/rss"), now), Verdict::Replace);
-        assert_eq!(frontier.judge(&item(1, 8, "https://b.test/rss"), now), Verdict::Drop("duplicate"));
+        assert_eq!(
+            frontier.judge(&item(1, 8, "https://a.test/rss"), now),
+            Verdict::Replace
+        );
+        assert_eq!(
+            frontier.judge(&item(1, 8, "https://b.test/rss"), now),
+            Verdict::Drop("duplicate")
+        );
         frontier.done(first.id, done(&first, 1, now));
         assert_eq!(frontier.judge(&first, now), Verdict::Drop("duplicate"));
-        assert_eq!(frontier.judge(&item(1, 8, "https://b.test/rss"), now), Verdict::Drop("duplicate"));
+        assert_eq!(
+            frontier.judge(&item(1, 8, "https://b.test/rss"), now),
+            Verdict::Drop("duplicate")
+        );
         assert_eq!((frontier.pending_len(), frontier.done_len()), (0, 1));
     }
 
@@ -321,7 +365,11 @@ pub(crate) mod tests {
         let first = item(1, 7, "https://a.test/rss");
         frontier.done(first.id, done(&first, 1, at(1000)));
         let changed = item(1, 8, "https://a.test/rss");
-        let expected = Verdict::Revision { revision: 2, first_seen: Timestamp::UNIX_EPOCH, not_before: at(1600) };
+        let expected = Verdict::Revision {
+            revision: 2,
+            first_seen: Timestamp::UNIX_EPOCH,
+            not_before: at(1600),
+        };
         assert_eq!(frontier.judge(&changed, at(1001)), expected);
         frontier.done(first.id, done(&first, MAX_REVISIONS, at(1000)));
         assert_eq!(frontier.judge(&changed, at(9000)), Verdict::Drop("revision_cap"));

@@ -25,6 +25,9 @@ pub use topic::{
 
 /// Writes a message's value as JSON, as it stands on the bus.
 pub fn to_json<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    #[allow(clippy::expect_used, reason = "only maps with keys that are no strings have no JSON; no message has one")]
+    #[allow(
+        clippy::expect_used,
+        reason = "only maps with keys that are no strings have no JSON; no message has one"
+    )]
     serde_json::to_vec(value).expect("messages have a JSON form")
 }

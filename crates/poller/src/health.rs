@@ -30,5 +30,10 @@ pub(crate) fn label(health: FeedHealth) -> &'static str {
 }
 
 /// All of them.
-pub(crate) const ALL: [FeedHealth; 5] =
-    [FeedHealth::New, FeedHealth::Healthy, FeedHealth::Failing, FeedHealth::Dormant, FeedHealth::Gone];
+pub(crate) const ALL: [FeedHealth; 5] = [
+    FeedHealth::New,
+    FeedHealth::Healthy,
+    FeedHealth::Failing,
+    FeedHealth::Dormant,
+    FeedHealth::Gone,
+];

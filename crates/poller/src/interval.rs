@@ -41,12 +41,19 @@ pub(crate) fn adapt(now: Duration, found: Found) -> Duration {
 
 /// Gives the rest that the publisher asks for: the longest of ttl, sy:updatePeriod and HTTP freshness.
 pub(crate) fn asked_for(hints: &Hints, fresh: Option<Duration>) -> Duration {
-    [hints.ttl, hints.update_period, fresh].into_iter().flatten().max().unwrap_or_default().min(LONGEST_ASKED)
+    [hints.ttl, hints.update_period, fresh]
+        .into_iter()
+        .flatten()
+        .max()
+        .unwrap_or_default()
+        .min(LONGEST_ASKED)
 }
 
 /// Gives the wait after so many failures in a row: doubling from the interval, at most a day.
 pub(crate) fn after_failures(interval: Duration, failures: u32) -> Duration {
-    interval.saturating_mul(1 << failures.saturating_sub(1).min(10)).clamp(SHORTEST, LONGEST_BACKOFF)
+    interval
+        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+        .clamp(SHORTEST, LONGEST_BACKOFF)
 }
 
 /// Spreads equal intervals: up to a tenth more or less, by a number that differs from feed to feed and poll to poll.
@@ -77,9 +84,18 @@ mod tests {
 
     #[test]
     fn publishers_are_heard_within_reason() {
-        let hints = Hints { ttl: Some(Duration::from_secs(3600)), ..Hints::default() };
-        assert_eq!(asked_for(&hints, Some(Duration::from_secs(60))), Duration::from_secs(3600));
-        assert_eq!(asked_for(&Hints::default(), Some(Duration::from_secs(10_000_000))), LONGEST_ASKED);
+        let hints = Hints {
+            ttl: Some(Duration::from_secs(3600)),
+            ..Hints::default()
+        };
+        assert_eq!(
+            asked_for(&hints, Some(Duration::from_secs(60))),
+            Duration::from_secs(3600)
+        );
+        assert_eq!(
+            asked_for(&Hints::default(), Some(Duration::from_secs(10_000_000))),
+            LONGEST_ASKED
+        );
         assert!((0..3000).all(|n| (FIRST.mul_f64(0.89)..FIRST.mul_f64(1.11)).contains(&jitter(FIRST, n))));
     }
 }

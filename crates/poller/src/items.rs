@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use telex_cleaner::fragment_text;
 use telex_feed::{Entry, Feed};
-use telex_model::{ArticleId, FeedId, Item, SeenItems, Source, canonical_url, content_hash, domain, short_hash};
+use telex_model::{
+    ArticleId, FeedId, Item, SeenItems, Source, canonical_url, content_hash, domain, short_hash,
+};
 use url::Url;
 
 /// Items of earlier answers are remembered beyond the answer itself, for feeds that drop and show them again.
@@ -23,7 +25,10 @@ pub struct ItemRules {
 
 impl Default for ItemRules {
     fn default() -> Self {
-        Self { initial_items: 100, max_age: None }
+        Self {
+            initial_items: 100,
+            max_age: None,
+        }
     }
 }
 
@@ -47,15 +52,40 @@ pub(crate) struct News {
 }
 
 /// Compares an answer with what was seen; `first` says that the feed was never read before.
-pub(crate) fn news(feed: &Feed, origin: &Origin<'_>, seen: &SeenItems, first: bool, rules: &ItemRules, now: Timestamp) -> News {
+pub(crate) fn news(
+    feed: &Feed,
+    origin: &Origin<'_>,
+    seen: &SeenItems,
+    first: bool,
+    rules: &ItemRules,
+    now: Timestamp,
+) -> News {
     let mut known = HashSet::new();
-    let mut entries: Vec<Candidate<'_>> =
-        feed.entries.iter().filter(|e| !e.truncated).map(|e| Candidate::of(e, origin)).filter(|c| known.insert(c.name)).collect();
+    let mut entries: Vec<Candidate<'_>> = feed
+        .entries
+        .iter()
+        .filter(|e| !e.truncated)
+        .map(|e| Candidate::of(e, origin))
+        .filter(|c| known.insert(c.name))
+        .collect();
     // Oldest first, so that order per feed follows time; without dates the feed's own order, newest on top.
     entries.reverse();
-    entries.sort_by_key(|c| c.entry.published.as_ref().or(c.entry.updated.as_ref()).map(|d| d.at));
-    let skip = if first { entries.len().saturating_sub(rules.initial_items) } else { 0 };
-    let mut out = News { seen: remembered(seen, &known), ..News::default() };
+    entries.sort_by_key(|c| {
+        c.entry
+            .published
+            .as_ref()
+            .or(c.entry.updated.as_ref())
+            .map(|d| d.at)
+    });
+    let skip = if first {
+        entries.len().saturating_sub(rules.initial_items)
+    } else {
+        0
+    };
+    let mut out = News {
+        seen: remembered(seen, &known),
+        ..News::default()
+    };
     for (i, candidate) in entries.iter().enumerate() {
         let state = seen.find(candidate.name, candidate.hash);
         out.new += usize::from(state.is_none());
@@ -72,13 +102,17 @@ pub(crate) fn news(feed: &Feed, origin: &Origin<'_>, seen: &SeenItems, first: bo
 fn remembered(seen: &SeenItems, now: &HashSet<u64>) -> SeenItems {
     let now: HashSet<u64> = now.iter().map(|n| n & ((1 << 48) - 1)).collect();
     let mut out = SeenItems::default();
-    seen.iter().filter(|(name, _)| !now.contains(name)).for_each(|(name, hash)| out.insert(name, hash));
+    seen.iter()
+        .filter(|(name, _)| !now.contains(name))
+        .for_each(|(name, hash)| out.insert(name, hash));
     out
 }
 
 fn too_old(entry: &Entry, rules: &ItemRules, now: Timestamp) -> bool {
     let newest = entry.updated.iter().chain(&entry.published).map(|d| d.at).max();
-    let (Some(age), Some(newest)) = (rules.max_age, newest) else { return false };
+    let (Some(age), Some(newest)) = (rules.max_age, newest) else {
+        return false;
+    };
     SignedDuration::try_from(age).is_ok_and(|age| now.duration_since(newest) > age)
 }
 
@@ -109,7 +143,13 @@ impl<'a> Candidate<'a> {
             (None, Some(link)) => short_hash(&canonical_url(link)),
             (None, None) => hash,
         };
-        Self { entry, link, title, name, hash }
+        Self {
+            entry,
+            link,
+            title,
+            name,
+            hash,
+        }
     }
 
     /// Makes the item; none where it has neither link nor words.
@@ -158,7 +198,11 @@ impl<'a> Candidate<'a> {
 
 /// The words of a piece of HTML in one line.
 fn plain(html: &str) -> String {
-    let text = if html.contains(['<', '&']) { fragment_text(html) } else { html.to_owned() };
+    let text = if html.contains(['<', '&']) {
+        fragment_text(html)
+    } else {
+        html.to_owned()
+    };
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -169,18 +213,38 @@ mod tests {
     use super::*;
 
     fn feed(items: &str) -> Feed {
-        let xml = format!("<rss version=\"2.0\"><channel><title>Harbour News</title><link>https://h.test/</link>{items}</channel></rss>");
-        parse(&Input { bytes: xml.as_bytes(), content_type: None, url: Some("https://h.test/rss") }).expect("a feed")
+        let xml = format!(
+            "<rss version=\"2.0\"><channel><title>Harbour News</title><link>https://h.test/</link>{items}</channel></rss>"
+        );
+        parse(&Input {
+            bytes: xml.as_bytes(),
+            content_type: None,
+            url: Some("https://h.test/rss"),
+        })
+        .expect("a feed")
     }
 
     fn item(n: u32, title: &str) -> String {
-        format!("<item><title>{title}</title><link>/a/{n}</link><guid isPermaLink=\"false\">g{n}</guid><pubDate>Wed, 0{n} Feb 2022 10:00:00 GMT</pubDate></item>")
+        format!(
+            "<item><title>{title}</title><link>/a/{n}</link><guid isPermaLink=\"false\">g{n}</guid><pubDate>Wed, 0{n} Feb 2022 10:00:00 GMT</pubDate></item>"
+        )
     }
 
     fn look(items: &str, seen: &SeenItems, rules: &ItemRules) -> News {
         let feed_id = FeedId::of(&Url::parse("https://h.test/rss").expect("a URL"));
-        let origin = Origin { feed_id, feed_url: "https://h.test/rss", labels: &["harbour".to_owned()] };
-        news(&feed(items), &origin, seen, seen.is_empty(), rules, "2026-07-01T00:00:00Z".parse().expect("a time"))
+        let origin = Origin {
+            feed_id,
+            feed_url: "https://h.test/rss",
+            labels: &["harbour".to_owned()],
+        };
+        news(
+            &feed(items),
+            &origin,
+            seen,
+            seen.is_empty(),
+            rules,
+            "2026-07-01T00:00:00Z".parse().expect("a time"),
+        )
     }
 
     fn titles(news: &News) -> Vec<&str> {
@@ -196,21 +260,39 @@ mod tests {
         assert_eq!(first.items[0].source.domain, "h.test");
         let same = look(&(item(2, "Two ") + &item(1, "One")), &first.seen, &rules);
         assert_eq!((same.items.len(), same.new), (0, 0));
-        let later = look(&(item(3, "Three") + &item(2, "Two, corrected")), &same.seen, &rules);
+        let later = look(
+            &(item(3, "Three") + &item(2, "Two, corrected")),
+            &same.seen,
+            &rules,
+        );
         assert_eq!(titles(&later), ["Two, corrected", "Three"]);
         assert_eq!(later.new, 1);
         let back = look(&item(1, "One"), &later.seen, &rules);
-        assert_eq!(back.items.len(), 0, "an item that left the feed and comes back is not new");
+        assert_eq!(
+            back.items.len(),
+            0,
+            "an item that left the feed and comes back is not new"
+        );
     }
 
     #[test]
     fn the_first_import_does_not_flood() {
-        let rules = ItemRules { initial_items: 1, max_age: None };
+        let rules = ItemRules {
+            initial_items: 1,
+            max_age: None,
+        };
         let all = item(2, "Two") + &item(1, "One");
         let first = look(&all, &SeenItems::default(), &rules);
         assert_eq!(titles(&first), ["Two"]);
-        assert_eq!(look(&all, &first.seen, &rules).items.len(), 0, "what was left out stays out");
-        let young = ItemRules { max_age: Some(Duration::from_secs(3600)), ..ItemRules::default() };
+        assert_eq!(
+            look(&all, &first.seen, &rules).items.len(),
+            0,
+            "what was left out stays out"
+        );
+        let young = ItemRules {
+            max_age: Some(Duration::from_secs(3600)),
+            ..ItemRules::default()
+        };
         assert_eq!(look(&all, &SeenItems::default(), &young).items.len(), 0);
     }
 
@@ -220,14 +302,23 @@ mod tests {
         let bare = "<item><title>Fog &amp;amp; &lt;b&gt;ferries&lt;/b&gt;</title></item>";
         let first = look(bare, &SeenItems::default(), &rules);
         assert_eq!(titles(&first), ["Fog & ferries"]);
-        assert_eq!(look(bare, &SeenItems::default(), &rules).items[0].id, first.items[0].id);
+        assert_eq!(
+            look(bare, &SeenItems::default(), &rules).items[0].id,
+            first.items[0].id
+        );
         assert_eq!(look(bare, &first.seen, &rules).items.len(), 0);
-        assert_eq!(look("<item><guid>x</guid></item>", &SeenItems::default(), &rules).items.len(), 0);
+        assert_eq!(
+            look("<item><guid>x</guid></item>", &SeenItems::default(), &rules)
+                .items
+                .len(),
+            0
+        );
     }
 
     #[test]
     fn future_dates_are_clamped() {
-        let future = "<item><title>T</title><link>/x</link><pubDate>Wed, 01 Jan 2098 10:00:00 GMT</pubDate></item>";
+        let future =
+            "<item><title>T</title><link>/x</link><pubDate>Wed, 01 Jan 2098 10:00:00 GMT</pubDate></item>";
         let found = look(future, &SeenItems::default(), &ItemRules::default());
         assert_eq!(found.items[0].published, Some(found.items[0].polled_at));
     }

@@ -63,7 +63,11 @@ impl Listed {
 /// Where there is no feed in it, or a line is no URL.
 pub fn parse(text: &str) -> Result<Vec<Listed>, ListError> {
     let text = text.trim_start_matches('\u{feff}');
-    let found = if text.trim_start().starts_with('<') { parse_opml(text) } else { parse_lines(text)? };
+    let found = if text.trim_start().starts_with('<') {
+        parse_opml(text)
+    } else {
+        parse_lines(text)?
+    };
     if found.is_empty() && !text.trim_start().to_ascii_lowercase().contains("<opml") && !is_blank(text) {
         return Err(ListError::Empty);
     }
@@ -71,7 +75,8 @@ pub fn parse(text: &str) -> Result<Vec<Listed>, ListError> {
 }
 
 fn is_blank(text: &str) -> bool {
-    text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'))
+    text.lines()
+        .all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'))
 }
 
 fn merge(found: Vec<Listed>) -> Vec<Listed> {
@@ -81,7 +86,11 @@ fn merge(found: Vec<Listed>) -> Vec<Listed> {
         match places.get(&FeedId::of(&feed.url)).and_then(|i| out.get_mut(*i)) {
             Some(known) => {
                 known.title = known.title.take().or(feed.title);
-                let new: Vec<String> = feed.labels.into_iter().filter(|l| !known.labels.contains(l)).collect();
+                let new: Vec<String> = feed
+                    .labels
+                    .into_iter()
+                    .filter(|l| !known.labels.contains(l))
+                    .collect();
                 known.labels.extend(new);
             }
             None => {
@@ -96,11 +105,15 @@ fn merge(found: Vec<Listed>) -> Vec<Listed> {
 fn web_url(text: &str) -> Option<Url> {
     let text = text.trim();
     // Some exports write the pseudo scheme of old feed readers.
-    let text = text.strip_prefix("feed:").map_or(text.to_owned(), |rest| match rest.strip_prefix("//") {
-        Some(rest) => format!("http://{rest}"),
-        None => rest.to_owned(),
-    });
-    Url::parse(&text).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host())
+    let text = text
+        .strip_prefix("feed:")
+        .map_or(text.to_owned(), |rest| match rest.strip_prefix("//") {
+            Some(rest) => format!("http://{rest}"),
+            None => rest.to_owned(),
+        });
+    Url::parse(&text)
+        .ok()
+        .filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host())
 }
 
 fn parse_lines(text: &str) -> Result<Vec<Listed>, ListError> {
@@ -110,8 +123,15 @@ fn parse_lines(text: &str) -> Result<Vec<Listed>, ListError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let url = web_url(line).ok_or_else(|| ListError::Line { line: i + 1, text: line.chars().take(200).collect() })?;
-        out.push(Listed { url, title: None, labels: Vec::new() });
+        let url = web_url(line).ok_or_else(|| ListError::Line {
+            line: i + 1,
+            text: line.chars().take(200).collect(),
+        })?;
+        out.push(Listed {
+            url,
+            title: None,
+            labels: Vec::new(),
+        });
     }
     Ok(out)
 }
@@ -161,16 +181,24 @@ fn outline(tag: &BytesStart<'_>, folders: &[Option<String>], out: &mut Vec<Liste
     let mut take = |name: &str| values.remove(name).filter(|v| !v.is_empty());
     let url = take("xmlurl").or_else(|| take("url"));
     let name = take("title").or_else(|| take("text"));
-    let Some(url) = url.as_deref().and_then(web_url) else { return name };
+    let Some(url) = url.as_deref().and_then(web_url) else {
+        return name;
+    };
     let mut labels: Vec<String> = folders.iter().flatten().cloned().collect();
     labels.dedup();
-    out.push(Listed { url, title: name, labels });
+    out.push(Listed {
+        url,
+        title: name,
+        labels,
+    });
     None
 }
 
 /// Writes feeds as OPML 2.0, in one folder for each list of labels.
 pub fn to_opml(feeds: &[FeedRecord]) -> String {
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<opml version=\"2.0\">\n<head><title>Telex</title></head>\n<body>\n");
+    let mut out = String::from(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<opml version=\"2.0\">\n<head><title>Telex</title></head>\n<body>\n",
+    );
     let mut sorted: Vec<&FeedRecord> = feeds.iter().collect();
     sorted.sort_by(|a, b| (&a.labels, &a.url).cmp(&(&b.labels, &b.url)));
     for group in sorted.chunk_by(|a, b| a.labels == b.labels) {
@@ -181,7 +209,11 @@ pub fn to_opml(feeds: &[FeedRecord]) -> String {
         }
         for feed in group {
             let title = escape(feed.title.as_deref().unwrap_or(&feed.url));
-            let _ok = writeln!(out, "<outline type=\"rss\" text=\"{title}\" xmlUrl=\"{}\"/>", escape(&feed.url));
+            let _ok = writeln!(
+                out,
+                "<outline type=\"rss\" text=\"{title}\" xmlUrl=\"{}\"/>",
+                escape(&feed.url)
+            );
         }
         out.push_str(&"</outline>\n".repeat(labels.len()));
     }
@@ -200,13 +232,23 @@ mod tests {
     use super::*;
 
     fn urls(text: &str) -> Vec<String> {
-        parse(text).expect("a list").iter().map(|l| format!("{} {}", l.url, l.labels.join("/"))).collect()
+        parse(text)
+            .expect("a list")
+            .iter()
+            .map(|l| format!("{} {}", l.url, l.labels.join("/")))
+            .collect()
     }
 
     #[test]
     fn lists_of_urls() {
-        assert_eq!(urls("# mine\nhttps://a.test/rss\n\n  https://b.test/?a=1&b=2\n"), ["https://a.test/rss ", "https://b.test/?a=1&b=2 "]);
-        assert!(matches!(parse("https://a.test/\nnonsense"), Err(ListError::Line { line: 2, .. })));
+        assert_eq!(
+            urls("# mine\nhttps://a.test/rss\n\n  https://b.test/?a=1&b=2\n"),
+            ["https://a.test/rss ", "https://b.test/?a=1&b=2 "]
+        );
+        assert!(matches!(
+            parse("https://a.test/\nnonsense"),
+            Err(ListError::Line { line: 2, .. })
+        ));
         assert!(parse("").expect("nothing is a list").is_empty());
     }
 
@@ -216,18 +258,38 @@ mod tests {
             <outline XMLURL='https://a.test/?x=1&y=2' title=\"Tom's\"/></outline>
             <outline type=rss xmlurl=\"https://b.test/rss\" text='B'></outline></outline>
             <outline xmlUrl='feed://c.test/rss'/><outline xmlUrl='https://b.test/rss' text='again'/></body>";
-        assert_eq!(urls(text), ["https://a.test/?x=1&y=2 News/A & B", "https://b.test/rss News", "http://c.test/rss "]);
+        assert_eq!(
+            urls(text),
+            [
+                "https://a.test/?x=1&y=2 News/A & B",
+                "https://b.test/rss News",
+                "http://c.test/rss "
+            ]
+        );
         assert!(parse("<html><body>no feeds</body></html>").is_err());
-        assert!(parse("<opml><body></body></opml>").expect("an empty list").is_empty());
+        assert!(
+            parse("<opml><body></body></opml>")
+                .expect("an empty list")
+                .is_empty()
+        );
     }
 
     #[test]
     fn what_is_written_can_be_read() {
         let text = "<opml><body><outline text='N &lt; \"M\"'><outline xmlUrl='https://a.test/?x=1&amp;y=2' text='A'/></outline><outline xmlUrl='https://b.test/'/></body></opml>";
-        let feeds: Vec<FeedRecord> = parse(text).expect("a list").into_iter().map(|l| l.record(Origin::File)).collect();
-        let again: Vec<FeedRecord> = parse(&to_opml(&feeds)).expect("our own").into_iter().map(|l| l.record(Origin::File)).collect();
+        let feeds: Vec<FeedRecord> = parse(text)
+            .expect("a list")
+            .into_iter()
+            .map(|l| l.record(Origin::File))
+            .collect();
+        let again: Vec<FeedRecord> = parse(&to_opml(&feeds))
+            .expect("our own")
+            .into_iter()
+            .map(|l| l.record(Origin::File))
+            .collect();
         let key = |f: &FeedRecord| (f.url.clone(), f.labels.clone());
-        let (mut a, mut b): (Vec<_>, Vec<_>) = (feeds.iter().map(key).collect(), again.iter().map(key).collect());
+        let (mut a, mut b): (Vec<_>, Vec<_>) =
+            (feeds.iter().map(key).collect(), again.iter().map(key).collect());
         a.sort();
         b.sort();
         assert_eq!(a, b);

@@ -9,12 +9,14 @@ use telex_feed::{Feed, Hints, Input};
 use telex_model::{FeedHealth, FeedRecord, FeedState, Item, Topic, event, to_json};
 use telex_stream::{Output, Route};
 use telex_telemetry::StageMetrics;
-use telex_web::{ACCEPT_FEED, Class, Client, HostLimits, Politeness, Request, Response, host_key, status_class};
+use telex_web::{
+    ACCEPT_FEED, Class, Client, HostLimits, Politeness, Request, Response, host_key, status_class,
+};
 use url::Url;
 
+use crate::health;
 use crate::interval::{self, Found};
 use crate::items::{self, ItemRules, News, Origin};
-use crate::health;
 
 /// State of an unchanged feed is written so often, that a restart does not ask everybody at once.
 const WRITE_EVERY: SignedDuration = SignedDuration::from_mins(15);
@@ -79,19 +81,41 @@ pub(crate) async fn poll(task: Task, shared: &Shared) -> Polled {
         }
     };
     shared.metrics.all().polls.with_label_values(&[outcome]).inc();
-    let known = task.written_at.is_some_and(|at| now.duration_since(at) < WRITE_EVERY);
+    let known = task
+        .written_at
+        .is_some_and(|at| now.duration_since(at) < WRITE_EVERY);
     let written = !items.is_empty() || !known || state.health != task.state.health || outcome == "changed";
-    let mut outputs: Vec<Output> = items.iter().map(|item| item_output(item, &shared.prefix, now)).collect();
+    let mut outputs: Vec<Output> = items
+        .iter()
+        .map(|item| item_output(item, &shared.prefix, now))
+        .collect();
     if written {
         outputs.push(state_output(&state, task.partition, &shared.prefix, now));
     }
-    Polled { partition: task.partition, items: items.len(), state, outputs, failed, written }
+    Polled {
+        partition: task.partition,
+        items: items.len(),
+        state,
+        outputs,
+        failed,
+        written,
+    }
 }
 
 /// A usable answer.
 enum Answer {
-    NotModified { fresh: Option<Duration> },
-    Feed { news: News, entries: usize, hints: Box<Hints>, fresh: Option<Duration>, etag: Option<String>, last_modified: Option<String>, title: Option<String> },
+    NotModified {
+        fresh: Option<Duration>,
+    },
+    Feed {
+        news: News,
+        entries: usize,
+        hints: Box<Hints>,
+        fresh: Option<Duration>,
+        etag: Option<String>,
+        last_modified: Option<String>,
+        title: Option<String>,
+    },
 }
 
 impl Answer {
@@ -116,18 +140,35 @@ async fn request(task: &Task, shared: &Shared) -> Result<Response, Failure> {
     request.if_none_match.clone_from(&task.state.etag);
     request.if_modified_since.clone_from(&task.state.last_modified);
     let begin = std::time::Instant::now();
-    let politeness = Politeness { limits: &shared.limits, robots: None };
+    let politeness = Politeness {
+        limits: &shared.limits,
+        robots: None,
+    };
     let answer = shared.client.get_politely(&request, &politeness).await;
     let (outcome, bytes) = match &answer {
         Ok(response) => (status_outcome(response.status), response.bytes_on_wire),
         Err(_) => ("error", 0),
     };
-    shared.metrics.request(outcome, begin.elapsed().as_secs_f64(), bytes);
-    answer.map_err(|e| Failure { class: e.class(), reason: e.reason(), detail: e.to_string(), retry_after: None })
+    shared
+        .metrics
+        .request(outcome, begin.elapsed().as_secs_f64(), bytes);
+    answer.map_err(|e| Failure {
+        class: e.class(),
+        reason: e.reason(),
+        detail: e.to_string(),
+        retry_after: None,
+    })
 }
 
 /// Outcomes of requests, as labels.
-pub(crate) const REQUEST_OUTCOMES: [&str; 6] = ["ok", "not_modified", "redirect", "client_error", "server_error", "error"];
+pub(crate) const REQUEST_OUTCOMES: [&str; 6] = [
+    "ok",
+    "not_modified",
+    "redirect",
+    "client_error",
+    "server_error",
+    "error",
+];
 
 fn status_outcome(status: u16) -> &'static str {
     match status {
@@ -151,20 +192,44 @@ fn read(task: &Task, response: Response, shared: &Shared) -> Result<Answer, Fail
     let retry_after = response.retry_after(now);
     if let Some(class) = status_class(response.status) {
         let detail = format!("HTTP status {}", response.status);
-        return Err(Failure { class, reason: "status", detail, retry_after });
+        return Err(Failure {
+            class,
+            reason: "status",
+            detail,
+            retry_after,
+        });
     }
     let url = response.final_url.as_str();
-    let input = Input { bytes: &response.body, content_type: response.content_type(), url: Some(url) };
+    let input = Input {
+        bytes: &response.body,
+        content_type: response.content_type(),
+        url: Some(url),
+    };
     let feed: Feed = telex_feed::parse(&input).map_err(|e| Failure {
         class: Class::Transient,
         reason: e.reason(),
         detail: e.to_string(),
         retry_after,
     })?;
-    shared.metrics.all().feed_repairs.inc_by(feed.repairs.len() as u64);
-    let origin = Origin { feed_id: task.record.id, feed_url: &task.record.url, labels: &task.record.labels };
+    shared
+        .metrics
+        .all()
+        .feed_repairs
+        .inc_by(feed.repairs.len() as u64);
+    let origin = Origin {
+        feed_id: task.record.id,
+        feed_url: &task.record.url,
+        labels: &task.record.labels,
+    };
     let first = task.state.succeeded_at.is_none();
-    let news = items::news(&feed, &origin, &task.state.seen, first, &shared.rules, Timestamp::now());
+    let news = items::news(
+        &feed,
+        &origin,
+        &task.state.seen,
+        first,
+        &shared.rules,
+        Timestamp::now(),
+    );
     Ok(Answer::Feed {
         news,
         entries: feed.entries.len(),
@@ -181,16 +246,35 @@ fn succeed(state: &mut FeedState, answer: Answer, record: &FeedRecord, now: Time
     let (adapted, asked, items) = match answer {
         Answer::NotModified { fresh } => {
             let found = Found { items: 0, new: 0 };
-            (interval::adapt(interval, found), interval::asked_for(&Hints::default(), fresh), Vec::new())
+            (
+                interval::adapt(interval, found),
+                interval::asked_for(&Hints::default(), fresh),
+                Vec::new(),
+            )
         }
-        Answer::Feed { news, entries, hints, fresh, etag, last_modified, title } => {
+        Answer::Feed {
+            news,
+            entries,
+            hints,
+            fresh,
+            etag,
+            last_modified,
+            title,
+        } => {
             let first = state.succeeded_at.is_none();
-            let found = Found { items: entries, new: if first { 1 } else { news.new } };
+            let found = Found {
+                items: entries,
+                new: if first { 1 } else { news.new },
+            };
             state.etag = etag;
             state.last_modified = last_modified;
             state.title = title.or(state.title.take());
             state.seen = news.seen;
-            (interval::adapt(interval, found), interval::asked_for(&hints, fresh), news.items)
+            (
+                interval::adapt(interval, found),
+                interval::asked_for(&hints, fresh),
+                news.items,
+            )
         }
     };
     state.interval_seconds = seconds(adapted);
@@ -222,7 +306,13 @@ fn fail(state: &mut FeedState, failure: &Failure, record: &FeedRecord, shared: &
         shared.limits.retry_after(&host_key(&url), asked);
     }
     state.next_poll = later(now, interval::jitter(wait, seed(state, now)));
-    tracing::info!(feed = record.url, reason = failure.reason, error = failure.detail, failures = state.failures, "a feed could not be read");
+    tracing::info!(
+        feed = record.url,
+        reason = failure.reason,
+        error = failure.detail,
+        failures = state.failures,
+        "a feed could not be read"
+    );
 }
 
 fn seed(state: &FeedState, now: Timestamp) -> u64 {
@@ -230,7 +320,10 @@ fn seed(state: &FeedState, now: Timestamp) -> u64 {
 }
 
 fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 fn seconds(time: Duration) -> u32 {
@@ -241,7 +334,10 @@ fn item_output(item: &Item, prefix: &str, now: Timestamp) -> Output {
     let topic = Topic::Items;
     let id = format!("{}:{:016x}", item.id, item.item_hash);
     let mut headers = event::headers(&topic, "poller", id, now);
-    headers.push((event::TRACEPARENT.to_owned(), event::traceparent(item.id, 1, "poller")));
+    headers.push((
+        event::TRACEPARENT.to_owned(),
+        event::traceparent(item.id, 1, "poller"),
+    ));
     Output {
         topic: topic.name(prefix),
         key: Bytes::from(item.id.to_string()),

@@ -16,10 +16,10 @@ use telex_web::{Client, HostLimits, Permit, Wait, host_key};
 use tokio::runtime::Handle;
 use url::Url;
 
+use crate::health;
 use crate::interval;
 use crate::items::ItemRules;
 use crate::poll::{self, OUTCOMES, Polled, REQUEST_OUTCOMES, Shared, Task};
-use crate::health;
 
 /// Reasons for which the poller drops a message.
 pub const DROP_REASONS: [&str; 0] = [];
@@ -92,13 +92,30 @@ struct Feed {
 
 impl Poller {
     /// Makes a poller without feeds; `waker` wakes the session that it works on.
-    pub fn new(options: PollerOptions, client: Client, limits: HostLimits, runtime: Handle, metrics: StageMetrics, waker: Waker) -> Self {
+    pub fn new(
+        options: PollerOptions,
+        client: Client,
+        limits: HostLimits,
+        runtime: Handle,
+        metrics: StageMetrics,
+        waker: Waker,
+    ) -> Self {
         metrics.declare_requests(&REQUEST_OUTCOMES);
-        OUTCOMES.iter().for_each(|o| drop(metrics.all().polls.with_label_values(&[o])));
-        health::ALL.iter().for_each(|h| metrics.all().feeds.with_label_values(&[health::label(*h)]).set(0));
+        OUTCOMES
+            .iter()
+            .for_each(|o| drop(metrics.all().polls.with_label_values(&[o])));
+        health::ALL
+            .iter()
+            .for_each(|h| metrics.all().feeds.with_label_values(&[health::label(*h)]).set(0));
         let (sender, receiver) = channel();
         let prefix = Arc::from(options.prefix.as_str());
-        let shared = Shared { client, limits, rules: Arc::new(options.rules.clone()), prefix, metrics };
+        let shared = Shared {
+            client,
+            limits,
+            rules: Arc::new(options.rules.clone()),
+            prefix,
+            metrics,
+        };
         Self {
             options,
             shared,
@@ -145,15 +162,24 @@ impl Poller {
     fn reschedule(&mut self, id: FeedId) {
         let once = self.options.once;
         let Some(feed) = self.feeds.get(&id) else { return };
-        let Some(record) = feed.record.as_ref().filter(|r| !r.paused) else { return };
+        let Some(record) = feed.record.as_ref().filter(|r| !r.paused) else {
+            return;
+        };
         if feed.generation.is_some() || (once && feed.polled) {
             return;
         }
-        let asked = record.poll_requested.filter(|at| feed.state.as_ref().and_then(|s| s.polled_at).is_none_or(|p| p < *at));
+        let asked = record.poll_requested.filter(|at| {
+            feed.state
+                .as_ref()
+                .and_then(|s| s.polled_at)
+                .is_none_or(|p| p < *at)
+        });
         let wait = match &feed.state {
-            Some(state) if !once && asked.is_none() => {
-                state.next_poll.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO)
-            }
+            Some(state) if !once && asked.is_none() => state
+                .next_poll
+                .duration_since(Timestamp::now())
+                .try_into()
+                .unwrap_or(Duration::ZERO),
             _ => Duration::ZERO,
         };
         self.schedule(id, Instant::now() + wait);
@@ -161,9 +187,12 @@ impl Poller {
 
     fn take_record(&mut self, message: &Message) -> Result<Option<FeedId>, (&'static str, String)> {
         let Some(value) = &message.value else {
-            return Ok(std::str::from_utf8(&message.key).ok().and_then(|k| k.parse().ok()));
+            return Ok(std::str::from_utf8(&message.key)
+                .ok()
+                .and_then(|k| k.parse().ok()));
         };
-        let record: FeedRecord = serde_json::from_slice(value).map_err(|e| ("invalid_json", e.to_string()))?;
+        let record: FeedRecord =
+            serde_json::from_slice(value).map_err(|e| ("invalid_json", e.to_string()))?;
         Url::parse(&record.url).map_err(|e| ("invalid_url", format!("{:?}: {e}", record.url)))?;
         let id = record.id;
         self.feed(id, message.partition).record = Some(record);
@@ -173,29 +202,50 @@ impl Poller {
     fn begin(&mut self, id: FeedId, permit: Permit) {
         self.ticket += 1;
         let generation = self.ticket;
-        let Some(feed) = self.feeds.get_mut(&id) else { return };
+        let Some(feed) = self.feeds.get_mut(&id) else {
+            return;
+        };
         let Some(record) = feed.record.clone() else { return };
         feed.generation = Some(generation);
         if let Some(since) = feed.due_since.take() {
             self.shared.metrics.host_waited(since.elapsed().as_secs_f64());
         }
         let state = feed.state.clone().unwrap_or_else(|| new_state(id));
-        let task = Task { partition: feed.partition, record, state, written_at: feed.written_at };
+        let task = Task {
+            partition: feed.partition,
+            record,
+            state,
+            written_at: feed.written_at,
+        };
         self.in_flight += 1;
-        self.shared.metrics.in_flight.set(i64::try_from(self.in_flight).unwrap_or(i64::MAX));
+        self.shared
+            .metrics
+            .in_flight
+            .set(i64::try_from(self.in_flight).unwrap_or(i64::MAX));
         let (shared, sender, waker) = (self.shared.clone(), self.sender.clone(), self.waker.clone());
         self.runtime.spawn(async move {
             let polled = poll::poll(task, &shared).await;
             // The receiver goes only with the poller itself.
-            drop(sender.send(Done { id, generation, polled, _permit: permit }));
+            drop(sender.send(Done {
+                id,
+                generation,
+                polled,
+                _permit: permit,
+            }));
             waker.wake();
         });
     }
 
     fn finish(&mut self, done: Done) -> Option<FinishedWork> {
         self.in_flight -= 1;
-        self.shared.metrics.in_flight.set(i64::try_from(self.in_flight).unwrap_or(i64::MAX));
-        let feed = self.feeds.get_mut(&done.id).filter(|f| f.generation == Some(done.generation))?;
+        self.shared
+            .metrics
+            .in_flight
+            .set(i64::try_from(self.in_flight).unwrap_or(i64::MAX));
+        let feed = self
+            .feeds
+            .get_mut(&done.id)
+            .filter(|f| f.generation == Some(done.generation))?;
         feed.generation = None;
         feed.polled = true;
         let polled = done.polled;
@@ -207,14 +257,21 @@ impl Poller {
             feed.state = Some(polled.state);
         }
         self.report.polled.fetch_add(1, Ordering::Relaxed);
-        self.report.failed.fetch_add(u64::from(polled.failed), Ordering::Relaxed);
-        self.report.items.fetch_add(polled.items as u64, Ordering::Relaxed);
+        self.report
+            .failed
+            .fetch_add(u64::from(polled.failed), Ordering::Relaxed);
+        self.report
+            .items
+            .fetch_add(polled.items as u64, Ordering::Relaxed);
         if removed {
             self.feeds.remove(&done.id);
             return None;
         }
         self.reschedule(done.id);
-        (!polled.outputs.is_empty()).then_some(FinishedWork { partition: polled.partition, outputs: polled.outputs })
+        (!polled.outputs.is_empty()).then_some(FinishedWork {
+            partition: polled.partition,
+            outputs: polled.outputs,
+        })
     }
 
     fn count_health(&self) {
@@ -226,7 +283,12 @@ impl Poller {
             }
         }
         for (count, health) in counts.iter().zip(health::ALL) {
-            self.shared.metrics.all().feeds.with_label_values(&[health::label(health)]).set(*count);
+            self.shared
+                .metrics
+                .all()
+                .feeds
+                .with_label_values(&[health::label(health)])
+                .set(*count);
         }
     }
 }
@@ -250,13 +312,20 @@ fn new_state(id: FeedId) -> FeedState {
 
 impl Source for Poller {
     fn restored_from(&self) -> Vec<String> {
-        vec![Topic::Feeds.name(&self.options.prefix), Topic::FeedState.name(&self.options.prefix)]
+        vec![
+            Topic::Feeds.name(&self.options.prefix),
+            Topic::FeedState.name(&self.options.prefix),
+        ]
     }
 
     fn restore(&mut self, topic: &str, message: &Message) {
         if topic == Topic::Feeds.name(&self.options.prefix) {
             if let Err((reason, detail)) = self.take_record(message) {
-                tracing::warn!(reason, detail, "a feed record was passed over; it became a dead letter when it was read");
+                tracing::warn!(
+                    reason,
+                    detail,
+                    "a feed record was passed over; it became a dead letter when it was read"
+                );
             }
             return;
         }
@@ -267,12 +336,19 @@ impl Source for Poller {
                 feed.written_at = state.polled_at;
                 feed.state = Some(state);
             }
-            Err(error) => tracing::warn!(%error, "the state of a feed cannot be read; the feed is polled anew"),
+            Err(error) => {
+                tracing::warn!(%error, "the state of a feed cannot be read; the feed is polled anew")
+            }
         }
     }
 
     fn assigned(&mut self, partition: u32) {
-        let ids: Vec<FeedId> = self.feeds.iter().filter(|(_, f)| f.partition == partition).map(|(id, _)| *id).collect();
+        let ids: Vec<FeedId> = self
+            .feeds
+            .iter()
+            .filter(|(_, f)| f.partition == partition)
+            .map(|(id, _)| *id)
+            .collect();
         ids.into_iter().for_each(|id| self.reschedule(id));
         self.count_health();
     }
@@ -302,7 +378,13 @@ impl Source for Poller {
                 let state = Topic::FeedState.name(&self.options.prefix);
                 let route = Route::Partition(message.partition);
                 let headers = telex_model::event::Headers::new();
-                let forget = Output { topic: state, key: Bytes::clone(&message.key), route, value: None, headers };
+                let forget = Output {
+                    topic: state,
+                    key: Bytes::clone(&message.key),
+                    route,
+                    value: None,
+                    headers,
+                };
                 Outcome::Emit(vec![forget])
             }
             Err((reason, detail)) => Outcome::Poison { reason, detail },
@@ -311,13 +393,23 @@ impl Source for Poller {
 
     fn start(&mut self, now: Instant) -> Option<Instant> {
         while self.in_flight < self.options.concurrency {
-            let Some(Reverse((at, id, ticket))) = self.due.peek().copied() else { break };
+            let Some(Reverse((at, id, ticket))) = self.due.peek().copied() else {
+                break;
+            };
             if at > now {
                 return Some(at);
             }
             self.due.pop();
-            let Some(feed) = self.feeds.get(&id).filter(|f| f.ticket == ticket && f.generation.is_none()) else { continue };
-            let Some(record) = feed.record.as_ref().filter(|r| !r.paused) else { continue };
+            let Some(feed) = self
+                .feeds
+                .get(&id)
+                .filter(|f| f.ticket == ticket && f.generation.is_none())
+            else {
+                continue;
+            };
+            let Some(record) = feed.record.as_ref().filter(|r| !r.paused) else {
+                continue;
+            };
             let host = Url::parse(&record.url).map(|u| host_key(&u)).unwrap_or_default();
             match self.shared.limits.try_acquire(&host) {
                 Ok(permit) => self.begin(id, permit),
@@ -331,7 +423,11 @@ impl Source for Poller {
             }
         }
         // With all hands full, the next poll that ends wakes the session.
-        if self.in_flight >= self.options.concurrency { None } else { self.due.peek().map(|Reverse((at, _, _))| *at) }
+        if self.in_flight >= self.options.concurrency {
+            None
+        } else {
+            self.due.peek().map(|Reverse((at, _, _))| *at)
+        }
     }
 
     fn finished(&mut self) -> Vec<FinishedWork> {

@@ -30,7 +30,7 @@ pub use driver::{
     BatchStage, DriverError, FinishedWork, Outcome, Source, SourceContext, Summary, Transform,
     TransformStage, run_source, run_stage,
 };
-pub use value::read_value;
 pub use limit::{Limits, RateLimit};
 pub use message::{Message, Output, Route};
 pub use session::{Assignment, Batch, Commit, Event, Fatal, Lag, Session, SessionConfig, Transaction, Waker};
+pub use value::read_value;

@@ -161,7 +161,9 @@ impl SqliteBus {
     /// # Errors
     /// Where the bus cannot be read.
     pub fn id(&self) -> Result<String, BusError> {
-        let id = self.reader().query_row("SELECT id FROM bus", [], |row| row.get(0));
+        let id = self
+            .reader()
+            .query_row("SELECT id FROM bus", [], |row| row.get(0));
         id.map_err(|e| error::unusable(&self.path, &e))
     }
 

@@ -300,7 +300,11 @@ impl Metrics {
 
     /// Shows how much of the embedded bus is in use: bytes on disk, bytes it may take, bytes held in memory.
     pub fn bus_usage(&self, bytes: u64, limit: u64, tail: u64) {
-        for (gauge, n) in [(&self.bus_bytes, bytes), (&self.bus_limit_bytes, limit), (&self.bus_tail_bytes, tail)] {
+        for (gauge, n) in [
+            (&self.bus_bytes, bytes),
+            (&self.bus_limit_bytes, limit),
+            (&self.bus_tail_bytes, tail),
+        ] {
             gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
         }
     }
@@ -345,7 +349,11 @@ impl StageMetrics {
     /// Messages dropped and dead letters so far, whatever the reason.
     pub fn losses(&self) -> (u64, u64) {
         let sum = |counters: &IntCounterVec| {
-            let of_stage = |m: &&prometheus::proto::Metric| m.get_label().iter().any(|l| l.name() == "stage" && l.value() == self.stage.name());
+            let of_stage = |m: &&prometheus::proto::Metric| {
+                m.get_label()
+                    .iter()
+                    .any(|l| l.name() == "stage" && l.value() == self.stage.name())
+            };
             let families = counters.collect();
             let metrics = families.iter().flat_map(|f| f.get_metric()).filter(of_stage);
             // Counts stay far below 2^53.

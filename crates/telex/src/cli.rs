@@ -10,7 +10,13 @@ use crate::config::{BusKind, Fetch, LogFormat};
 
 /// Turns the world's news feeds into clean, tagged, exactly-once streams.
 #[derive(Debug, Parser)]
-#[command(name = "telex", version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "telex",
+    version,
+    about,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -22,10 +28,22 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// Configuration file [default: telex.toml, where it exists].
-    #[arg(long, global = true, value_name = "FILE", env = "TELEX_CONFIG", help_heading = "General")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TELEX_CONFIG",
+        help_heading = "General"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Output for people or for programs.
-    #[arg(long, global = true, value_enum, default_value = "text", help_heading = "General")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        help_heading = "General"
+    )]
     pub(crate) output: OutputFormat,
     /// What is logged: a level, or `info,telex_fetcher=debug`.
     #[arg(long, global = true, value_name = "FILTER", help_heading = "General")]

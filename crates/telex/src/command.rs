@@ -74,7 +74,9 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::Config(args) => config::run(&context, &args),
         Command::Health(args) => health::run(&context, &args),
         // Done before the configuration was read.
-        Command::ParseFeed(_) | Command::Clean(_) | Command::Schema(_) | Command::Completions { .. } => Ok(()),
+        Command::ParseFeed(_) | Command::Clean(_) | Command::Schema(_) | Command::Completions { .. } => {
+            Ok(())
+        }
     }
 }
 
@@ -87,38 +89,91 @@ fn load(global: &Global, command: &Command) -> Result<Context, CliError> {
         None if default.exists() => layers.file(&default),
         None => {}
     }
-    layers.environment(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
+    layers.environment(
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
+    );
     let mut flag = |name: &str, path: &[&str], value: Option<Value>| {
         if let Some(value) = value {
             layers.flag(name, path, value);
         }
     };
     let text = |t: &dyn std::fmt::Display| Value::String(t.to_string());
-    flag("--data-dir", &["data_dir"], global.data_dir.as_ref().map(|p| text(&p.display())));
-    flag("--bus", &["bus", "kind"], global.bus.map(|b| serde_json::to_value(b).unwrap_or_default()));
-    flag("--topic-prefix", &["bus", "topic_prefix"], global.topic_prefix.as_ref().map(|p| text(p)));
+    flag(
+        "--data-dir",
+        &["data_dir"],
+        global.data_dir.as_ref().map(|p| text(&p.display())),
+    );
+    flag(
+        "--bus",
+        &["bus", "kind"],
+        global.bus.map(|b| serde_json::to_value(b).unwrap_or_default()),
+    );
+    flag(
+        "--topic-prefix",
+        &["bus", "topic_prefix"],
+        global.topic_prefix.as_ref().map(|p| text(p)),
+    );
     flag("--log", &["log", "filter"], global.log.as_ref().map(|l| text(l)));
-    flag("--log-format", &["log", "format"], global.log_format.map(|f| serde_json::to_value(f).unwrap_or_default()));
-    let cidrs = |list: &[ipnet::IpNet]| (!list.is_empty()).then(|| list.iter().map(|n| text(n)).collect::<Value>());
+    flag(
+        "--log-format",
+        &["log", "format"],
+        global
+            .log_format
+            .map(|f| serde_json::to_value(f).unwrap_or_default()),
+    );
+    let cidrs =
+        |list: &[ipnet::IpNet]| (!list.is_empty()).then(|| list.iter().map(|n| text(n)).collect::<Value>());
     match command {
-        Command::Run(RunArgs { feeds, fetch, allow_address, metrics_listen, .. }) => {
-            flag("--feeds", &["poller", "feeds"], feeds.as_ref().map(|p| text(&p.display())));
-            flag("--fetch", &["fetcher", "fetch"], fetch.map(|f| serde_json::to_value(f).unwrap_or_default()));
-            flag("--allow-address", &["web", "allow_addresses"], cidrs(allow_address));
-            flag("--metrics-listen", &["metrics", "listen"], metrics_listen.as_ref().map(|a| text(a)));
+        Command::Run(RunArgs {
+            feeds,
+            fetch,
+            allow_address,
+            metrics_listen,
+            ..
+        }) => {
+            flag(
+                "--feeds",
+                &["poller", "feeds"],
+                feeds.as_ref().map(|p| text(&p.display())),
+            );
+            flag(
+                "--fetch",
+                &["fetcher", "fetch"],
+                fetch.map(|f| serde_json::to_value(f).unwrap_or_default()),
+            );
+            flag(
+                "--allow-address",
+                &["web", "allow_addresses"],
+                cidrs(allow_address),
+            );
+            flag(
+                "--metrics-listen",
+                &["metrics", "listen"],
+                metrics_listen.as_ref().map(|a| text(a)),
+            );
         }
         Command::Feeds(crate::cli::FeedsCommand::Test { allow_address, .. }) => {
-            flag("--allow-address", &["web", "allow_addresses"], cidrs(allow_address));
+            flag(
+                "--allow-address",
+                &["web", "allow_addresses"],
+                cidrs(allow_address),
+            );
         }
         _ => {}
     }
     let config = layers.config()?;
-    Ok(Context { config, layers, output: global.output })
+    Ok(Context {
+        config,
+        layers,
+        output: global.output,
+    })
 }
 
 fn schema(name: Option<&str>) -> Result<(), CliError> {
     match name {
         Some(name) => output::json(&telex_model::schema(name)),
-        None => telex_model::SCHEMAS.iter().try_for_each(|name| output::line(name)),
+        None => telex_model::SCHEMAS
+            .iter()
+            .try_for_each(|name| output::line(name)),
     }
 }

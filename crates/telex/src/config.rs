@@ -61,7 +61,12 @@ pub(crate) struct BusConfig {
 
 impl Default for BusConfig {
     fn default() -> Self {
-        Self { kind: BusKind::Sqlite, topic_prefix: "telex".to_owned(), max_bytes: 20 << 30, tail_bytes: 64 << 20 }
+        Self {
+            kind: BusKind::Sqlite,
+            topic_prefix: "telex".to_owned(),
+            max_bytes: 20 << 30,
+            tail_bytes: 64 << 20,
+        }
     }
 }
 
@@ -96,7 +101,10 @@ impl Limits {
             Stage::Classifier => &self.classifier,
             Stage::Sink => &self.sink,
         };
-        RateLimit { messages_per_second: limit.messages_per_second, bytes_per_second: limit.bytes_per_second }
+        RateLimit {
+            messages_per_second: limit.messages_per_second,
+            bytes_per_second: limit.bytes_per_second,
+        }
     }
 }
 
@@ -113,7 +121,10 @@ pub(crate) struct HostLimit {
 
 impl Default for HostLimit {
     fn default() -> Self {
-        Self { requests_per_second: 1.0, concurrency: NonZeroU32::MIN.saturating_add(1) }
+        Self {
+            requests_per_second: 1.0,
+            concurrency: NonZeroU32::MIN.saturating_add(1),
+        }
     }
 }
 
@@ -143,7 +154,12 @@ pub(crate) struct Web {
 impl Default for Web {
     fn default() -> Self {
         Self {
-            user_agent: concat!("telex/", env!("CARGO_PKG_VERSION"), " (news reader; set web.user_agent to name your contact)").to_owned(),
+            user_agent: concat!(
+                "telex/",
+                env!("CARGO_PKG_VERSION"),
+                " (news reader; set web.user_agent to name your contact)"
+            )
+            .to_owned(),
             allow_addresses: Vec::new(),
             timeout: Period::seconds(30),
         }
@@ -166,7 +182,12 @@ pub(crate) struct Poller {
 
 impl Default for Poller {
     fn default() -> Self {
-        Self { feeds: None, initial_items: 100, max_age: None, concurrency: NonZeroU32::MIN.saturating_add(255) }
+        Self {
+            feeds: None,
+            initial_items: 100,
+            max_age: None,
+            concurrency: NonZeroU32::MIN.saturating_add(255),
+        }
     }
 }
 
@@ -230,7 +251,10 @@ pub(crate) struct Sink {
 
 impl Default for Sink {
     fn default() -> Self {
-        Self { sqlite: true, json_lines: None }
+        Self {
+            sqlite: true,
+            json_lines: None,
+        }
     }
 }
 
@@ -254,7 +278,10 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "warn".to_owned(), format: LogFormat::Text }
+        Self {
+            filter: "warn".to_owned(),
+            format: LogFormat::Text,
+        }
     }
 }
 

@@ -48,16 +48,27 @@ pub(crate) fn error_row(id: Option<&Value>, error: impl std::fmt::Display) -> Do
         Some(id) => json!({"id": id, "error": error.to_string()}),
         None => json!({"error": error.to_string()}),
     };
-    Done { row, bytes: 0, busy: Duration::ZERO }
+    Done {
+        row,
+        bytes: 0,
+        busy: Duration::ZERO,
+    }
 }
 
 /// Works on every line of an input; `name` stands in the line about timing.
-pub(crate) fn run_lines(name: &str, input: &mut dyn BufRead, args: &WorkArgs, work: &(dyn Fn(&str) -> Done + Sync)) -> Result<(), CliError> {
+pub(crate) fn run_lines(
+    name: &str,
+    input: &mut dyn BufRead,
+    args: &WorkArgs,
+    work: &(dyn Fn(&str) -> Done + Sync),
+) -> Result<(), CliError> {
     let mut read = || -> Result<Option<Vec<u8>>, CliError> {
         let mut line = Vec::new();
         loop {
             line.clear();
-            let n = input.read_until(b'\n', &mut line).map_err(|e| CliError::Unavailable(format!("standard input: {e}")))?;
+            let n = input
+                .read_until(b'\n', &mut line)
+                .map_err(|e| CliError::Unavailable(format!("standard input: {e}")))?;
             if n == 0 {
                 return Ok(None);
             }
@@ -66,10 +77,15 @@ pub(crate) fn run_lines(name: &str, input: &mut dyn BufRead, args: &WorkArgs, wo
             }
         }
     };
-    run(name, &mut read, args, &|line: &Vec<u8>| match std::str::from_utf8(line) {
-        Ok(text) => work(text.trim_end_matches(['\n', '\r'])),
-        Err(error) => error_row(None, format_args!("the row is not UTF-8: {error}")),
-    })
+    run(
+        name,
+        &mut read,
+        args,
+        &|line: &Vec<u8>| match std::str::from_utf8(line) {
+            Ok(text) => work(text.trim_end_matches(['\n', '\r'])),
+            Err(error) => error_row(None, format_args!("the row is not UTF-8: {error}")),
+        },
+    )
 }
 
 /// Works on every item that `next` gives.
@@ -79,7 +95,10 @@ pub(crate) fn run<T: Sync + Size>(
     args: &WorkArgs,
     work: &(dyn Fn(&T) -> Done + Sync),
 ) -> Result<(), CliError> {
-    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let threads = args
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get);
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut timing = Timing::default();
     let mut ended = false;
@@ -129,7 +148,8 @@ impl Size for String {
 /// Works on a group with so many threads, each taking the next item when it is free; results in the group's order.
 fn work_on<T: Sync>(group: &[T], threads: usize, work: &(dyn Fn(&T) -> Done + Sync)) -> Vec<Done> {
     let guarded = |item: &T| {
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(item))).unwrap_or_else(|_| error_row(None, "a defect of Telex: the stage panicked"))
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(item)))
+            .unwrap_or_else(|_| error_row(None, "a defect of Telex: the stage panicked"))
     };
     if threads == 1 || group.len() < 2 {
         return group.iter().map(guarded).collect();
@@ -144,8 +164,14 @@ fn work_on<T: Sync>(group: &[T], threads: usize, work: &(dyn Fn(&T) -> Done + Sy
                 out.push((i, guarded(item)));
             }
         };
-        let handles: Vec<_> = (0..threads.min(group.len())).map(|_| scope.spawn(worker)).collect();
-        handles.into_iter().filter_map(|h| h.join().ok()).flatten().collect()
+        let handles: Vec<_> = (0..threads.min(group.len()))
+            .map(|_| scope.spawn(worker))
+            .collect();
+        handles
+            .into_iter()
+            .filter_map(|h| h.join().ok())
+            .flatten()
+            .collect()
     });
     done.sort_unstable_by_key(|(i, _)| *i);
     done.into_iter().map(|(_, d)| d).collect()

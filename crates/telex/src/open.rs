@@ -50,7 +50,11 @@ pub(crate) fn bus(config: &Config, how: Use) -> Result<OpenBus, CliError> {
     let sqlite = Arc::new(SqliteBus::open(options)?);
     sqlite.create_topics(&config.bus.topic_prefix, &Topic::fixed())?;
     let id = format!("sqlite-{}", sqlite.id()?);
-    Ok(OpenBus { bus: Arc::clone(&sqlite) as Arc<dyn Bus>, id, sqlite })
+    Ok(OpenBus {
+        bus: Arc::clone(&sqlite) as Arc<dyn Bus>,
+        id,
+        sqlite,
+    })
 }
 
 /// Database of the SQLite sink.
@@ -76,7 +80,8 @@ pub(crate) fn classifier(config: &Config) -> Result<Classifier, CliError> {
 }
 
 fn own_topics(folder: &Path) -> Result<Vec<TopicFile>, CliError> {
-    let failed = |e: std::io::Error| CliError::Config(format!("classifier.topics: {}: {e}", folder.display()));
+    let failed =
+        |e: std::io::Error| CliError::Config(format!("classifier.topics: {}: {e}", folder.display()));
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         paths.push(entry.map_err(failed)?.path());
@@ -84,8 +89,12 @@ fn own_topics(folder: &Path) -> Result<Vec<TopicFile>, CliError> {
     paths.retain(|p| p.extension().is_some_and(|e| e == "toml"));
     paths.sort();
     let read = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path).map_err(|e| CliError::Config(format!("{}: {e}", path.display())))?;
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| CliError::Config(format!("{}: {e}", path.display())))?;
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         Ok(TopicFile { name, text })
     };
     paths.into_iter().map(read).collect()
@@ -94,7 +103,9 @@ fn own_topics(folder: &Path) -> Result<Vec<TopicFile>, CliError> {
 /// The classifier's tags with their topics.
 pub(crate) fn tag_topics(classifier: &Classifier) -> Result<Vec<(String, Topic)>, CliError> {
     let topic = |tag: &str| {
-        Topic::tagged_with(tag).map(|t| (tag.to_owned(), t)).map_err(|e| CliError::Config(format!("topic files: {e}")))
+        Topic::tagged_with(tag)
+            .map(|t| (tag.to_owned(), t))
+            .map_err(|e| CliError::Config(format!("topic files: {e}")))
     };
     classifier.topics().map(topic).collect()
 }

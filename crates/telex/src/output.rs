@@ -43,7 +43,9 @@ pub(crate) fn colors() -> bool {
 
 /// Takes control characters out of foreign text, so that it cannot drive a terminal.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c })
+        .collect()
 }
 
 /// Characters that turn the order of what follows.

@@ -14,7 +14,8 @@ use telex_model::{Stage, Topic};
 use telex_poller::{ItemRules, Poller, PollerOptions, PollerReport};
 use telex_sink::{JsonLines, Sink, SinkStage, SqliteSink};
 use telex_stream::{
-    Control, DeadLetter, Limits, Session, SessionConfig, SourceContext, Summary, TransformStage, run_source, run_stage,
+    Control, DeadLetter, Limits, Session, SessionConfig, SourceContext, Summary, TransformStage, run_source,
+    run_stage,
 };
 use telex_telemetry::{Health, Metrics, StageMetrics};
 use telex_web::{Client, HostLimits, Robots};
@@ -87,7 +88,13 @@ struct Setup<'a> {
 
 impl Pipeline {
     /// Starts stages.
-    pub(crate) fn start(config: &Config, open: &OpenBus, stages: &[Stage], once: bool, runtime: &Handle) -> Result<Self, CliError> {
+    pub(crate) fn start(
+        config: &Config,
+        open: &OpenBus,
+        stages: &[Stage],
+        once: bool,
+        runtime: &Handle,
+    ) -> Result<Self, CliError> {
         let classifier = Arc::new(open::classifier(config)?);
         let tag_topics = open::tag_topics(&classifier)?;
         let topics: Vec<Topic> = tag_topics.iter().map(|(_, t)| t.clone()).collect();
@@ -137,7 +144,9 @@ impl Pipeline {
     pub(crate) fn ended(&mut self) -> Result<bool, CliError> {
         for running in &mut self.stages {
             if let Some(thread) = running.thread.take_if(|t| t.is_finished()) {
-                let result = thread.join().map_err(|_| CliError::Bug(format!("the {} panicked", running.stage)))?;
+                let result = thread
+                    .join()
+                    .map_err(|_| CliError::Bug(format!("the {} panicked", running.stage)))?;
                 running.summary = Some(result?);
             }
         }
@@ -150,8 +159,17 @@ impl Pipeline {
         let begun = Instant::now();
         while !self.ended()? {
             if begun.elapsed() > STOP_WITHIN {
-                let late: Vec<&str> = self.stages.iter().filter(|s| s.summary.is_none()).map(|s| s.stage.name()).collect();
-                return Err(CliError::Bug(format!("{} did not stop within {} s", late.join(", "), STOP_WITHIN.as_secs())));
+                let late: Vec<&str> = self
+                    .stages
+                    .iter()
+                    .filter(|s| s.summary.is_none())
+                    .map(|s| s.stage.name())
+                    .collect();
+                return Err(CliError::Bug(format!(
+                    "{} did not stop within {} s",
+                    late.join(", "),
+                    STOP_WITHIN.as_secs()
+                )));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -165,29 +183,53 @@ impl Pipeline {
 
     /// What the stages did so far; whole once all have ended.
     pub(crate) fn summary(&self) -> RunSummary {
-        let of = |stage| self.stages.iter().find(|s| s.stage == stage).and_then(|s| s.summary).unwrap_or_default();
+        let of = |stage| {
+            self.stages
+                .iter()
+                .find(|s| s.stage == stage)
+                .and_then(|s| s.summary)
+                .unwrap_or_default()
+        };
         let count = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
         RunSummary {
             feeds: count(&self.polled.polled),
             feeds_failed: count(&self.polled.failed),
             items: count(&self.polled.items),
             articles: of(Stage::Classifier).messages_in,
-            tagged: self.tags.iter().map(|t| (t.clone(), self.metrics.tagged.with_label_values(&[t]).get())).collect(),
-            dead_letters: self.stages.iter().filter_map(|s| s.summary).map(|s| s.dead_letters).sum(),
+            tagged: self
+                .tags
+                .iter()
+                .map(|t| (t.clone(), self.metrics.tagged.with_label_values(&[t]).get()))
+                .collect(),
+            dead_letters: self
+                .stages
+                .iter()
+                .filter_map(|s| s.summary)
+                .map(|s| s.dead_letters)
+                .sum(),
             seconds: (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }
     }
 }
 
 impl Setup<'_> {
-    fn stage(&mut self, stage: Stage, classifier: &Arc<Classifier>, tags: &[(String, Topic)]) -> Result<Running, CliError> {
+    fn stage(
+        &mut self,
+        stage: Stage,
+        classifier: &Arc<Classifier>,
+        tags: &[(String, Topic)],
+    ) -> Result<Running, CliError> {
         let control = Control::default();
         let prefix = &self.config.bus.topic_prefix;
         let pages = stage == Stage::Cleaner;
         let session = self.open.bus.session(SessionConfig {
             group: format!("{prefix}.{stage}"),
             input: stage.input().name(prefix),
-            max_batch_messages: if pages { PAGE_BATCH_MESSAGES } else { BATCH_MESSAGES },
+            max_batch_messages: if pages {
+                PAGE_BATCH_MESSAGES
+            } else {
+                BATCH_MESSAGES
+            },
             max_batch_bytes: if pages { PAGE_BATCH } else { BATCH },
         })?;
         let metrics = self.metrics(stage);
@@ -206,13 +248,23 @@ impl Setup<'_> {
                 spawn(stage, move || Ok(run_stage(session, &mut work, context)?))?
             }
             Stage::Classifier => {
-                let work = ClassifierStage::new(prefix, Arc::clone(classifier), tags.to_vec(), Arc::clone(&self.metrics));
+                let work = ClassifierStage::new(
+                    prefix,
+                    Arc::clone(classifier),
+                    tags.to_vec(),
+                    Arc::clone(&self.metrics),
+                );
                 let mut work = TransformStage(work);
                 spawn(stage, move || Ok(run_stage(session, &mut work, context)?))?
             }
             Stage::Sink => self.sink(session, context)?,
         };
-        Ok(Running { stage, control, thread: Some(thread), summary: None })
+        Ok(Running {
+            stage,
+            control,
+            thread: Some(thread),
+            summary: None,
+        })
     }
 
     fn metrics(&self, stage: Stage) -> StageMetrics {
@@ -226,21 +278,43 @@ impl Setup<'_> {
         self.metrics.stage(stage, drop, dead)
     }
 
-    fn poller(&mut self, session: Box<dyn Session>, metrics: StageMetrics, context: SourceContext) -> Result<Thread, CliError> {
+    fn poller(
+        &mut self,
+        session: Box<dyn Session>,
+        metrics: StageMetrics,
+        context: SourceContext,
+    ) -> Result<Thread, CliError> {
         let config = &self.config.poller;
         let options = PollerOptions {
             prefix: self.config.bus.topic_prefix.clone(),
-            rules: ItemRules { initial_items: config.initial_items, max_age: config.max_age.map(|p| p.0) },
+            rules: ItemRules {
+                initial_items: config.initial_items,
+                max_age: config.max_age.map(|p| p.0),
+            },
             concurrency: usize::try_from(config.concurrency.get()).unwrap_or(usize::MAX),
             once: self.once,
         };
         let (client, limits) = (self.client.clone(), self.limits.clone());
-        let mut poller = Poller::new(options, client, limits, self.runtime.clone(), metrics, session.waker());
+        let mut poller = Poller::new(
+            options,
+            client,
+            limits,
+            self.runtime.clone(),
+            metrics,
+            session.waker(),
+        );
         self.polled = poller.report();
-        spawn(Stage::Poller, move || Ok(run_source(session, &mut poller, context)?))
+        spawn(Stage::Poller, move || {
+            Ok(run_source(session, &mut poller, context)?)
+        })
     }
 
-    fn fetcher(&self, session: Box<dyn Session>, metrics: StageMetrics, context: SourceContext) -> Result<Thread, CliError> {
+    fn fetcher(
+        &self,
+        session: Box<dyn Session>,
+        metrics: StageMetrics,
+        context: SourceContext,
+    ) -> Result<Thread, CliError> {
         let config = &self.config.fetcher;
         let options = FetcherOptions {
             prefix: self.config.bus.topic_prefix.clone(),
@@ -256,19 +330,36 @@ impl Setup<'_> {
         };
         let robots = Robots::new("telex", ROBOTS_BYTES);
         let (client, limits) = (self.client.clone(), self.limits.clone());
-        let mut fetcher = Fetcher::new(options, client, limits, robots, self.runtime.clone(), metrics, session.waker());
-        spawn(Stage::Fetcher, move || Ok(run_source(session, &mut fetcher, context)?))
+        let mut fetcher = Fetcher::new(
+            options,
+            client,
+            limits,
+            robots,
+            self.runtime.clone(),
+            metrics,
+            session.waker(),
+        );
+        spawn(Stage::Fetcher, move || {
+            Ok(run_source(session, &mut fetcher, context)?)
+        })
     }
 
     fn sink(&self, session: Box<dyn Session>, context: SourceContext) -> Result<Thread, CliError> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if self.config.sink.sqlite {
-            sinks.push(Box::new(SqliteSink::open(&open::articles_path(self.config), &telex_sink::SqliteOptions::default())?));
+            sinks.push(Box::new(SqliteSink::open(
+                &open::articles_path(self.config),
+                &telex_sink::SqliteOptions::default(),
+            )?));
         }
         if let Some(path) = &self.config.sink.json_lines {
             sinks.push(Box::new(JsonLines::open(path)?));
         }
-        let log = format!("{}/{}", self.open.id, Stage::Sink.input().name(&self.config.bus.topic_prefix));
+        let log = format!(
+            "{}/{}",
+            self.open.id,
+            Stage::Sink.input().name(&self.config.bus.topic_prefix)
+        );
         let mut work = SinkStage::new(log, sinks, context.control.clone());
         spawn(Stage::Sink, move || {
             let summary = run_stage(session, &mut work, context)?;
@@ -282,8 +373,13 @@ impl Setup<'_> {
 
 type Thread = JoinHandle<Result<Summary, CliError>>;
 
-fn spawn(stage: Stage, work: impl FnOnce() -> Result<Summary, CliError> + Send + 'static) -> Result<Thread, CliError> {
-    let thread = std::thread::Builder::new().name(stage.name().to_owned()).spawn(work);
+fn spawn(
+    stage: Stage,
+    work: impl FnOnce() -> Result<Summary, CliError> + Send + 'static,
+) -> Result<Thread, CliError> {
+    let thread = std::thread::Builder::new()
+        .name(stage.name().to_owned())
+        .spawn(work);
     thread.map_err(|e| CliError::Unavailable(format!("no thread for the {stage}: {e}")))
 }
 
@@ -299,4 +395,3 @@ pub(crate) fn stages(what: crate::cli::What) -> Vec<Stage> {
         What::Sink => vec![Stage::Sink],
     }
 }
-

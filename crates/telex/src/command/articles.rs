@@ -17,7 +17,11 @@ pub(crate) fn run(context: &Context, args: &ArticlesArgs) -> Result<(), CliError
         search: args.search.clone(),
         language: args.language.clone(),
         limit: args.limit,
-        order: if args.limit.is_some() { Order::NewestFirst } else { Order::OldestFirst },
+        order: if args.limit.is_some() {
+            Order::NewestFirst
+        } else {
+            Order::OldestFirst
+        },
         ..Query::default()
     };
     for article in articles.query(&query) {
@@ -25,7 +29,9 @@ pub(crate) fn run(context: &Context, args: &ArticlesArgs) -> Result<(), CliError
         if args.jsonl || context.output == OutputFormat::Json {
             output::line(&article.json)?;
         } else {
-            let tagged = article.parse().map_err(|e| CliError::Bug(format!("a stored article: {e}")))?;
+            let tagged = article
+                .parse()
+                .map_err(|e| CliError::Bug(format!("a stored article: {e}")))?;
             output::line(&line(&tagged))?;
         }
     }
@@ -34,8 +40,20 @@ pub(crate) fn run(context: &Context, args: &ArticlesArgs) -> Result<(), CliError
 
 /// An article in one line.
 pub(crate) fn line(article: &Tagged) -> String {
-    let tags: Vec<String> = article.tags.iter().map(|t| format!("{} {:.2}", t.topic, t.score)).collect();
+    let tags: Vec<String> = article
+        .tags
+        .iter()
+        .map(|t| format!("{} {:.2}", t.topic, t.score))
+        .collect();
     let language = article.language.as_deref().unwrap_or("??");
-    let when = article.published.unwrap_or(article.first_seen).strftime("%Y-%m-%d %H:%M");
-    format!("{when}  {language:3} {}  [{}]  {}", harmless(&article.title), tags.join(", "), harmless(&article.url))
+    let when = article
+        .published
+        .unwrap_or(article.first_seen)
+        .strftime("%Y-%m-%d %H:%M");
+    format!(
+        "{when}  {language:3} {}  [{}]  {}",
+        harmless(&article.title),
+        tags.join(", "),
+        harmless(&article.url)
+    )
 }

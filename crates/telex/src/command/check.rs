@@ -11,7 +11,11 @@ pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), CliError> {
     let mut problems = Vec::new();
     let mut fine = vec!["configuration".to_owned()];
     match open::classifier(&context.config) {
-        Ok(classifier) => fine.push(format!("{} topics, version {}", classifier.topics().count(), classifier.version())),
+        Ok(classifier) => fine.push(format!(
+            "{} topics, version {}",
+            classifier.topics().count(),
+            classifier.version()
+        )),
         Err(CliError::Config(lines)) => problems.push(lines),
         Err(other) => return Err(other),
     }
@@ -24,5 +28,9 @@ pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), CliError> {
     for line in fine {
         output::line(&format!("ok: {line}"))?;
     }
-    if problems.is_empty() { Ok(()) } else { Err(CliError::Config(problems.join("\n"))) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(CliError::Config(problems.join("\n")))
+    }
 }

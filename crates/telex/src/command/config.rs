@@ -10,10 +10,15 @@ use crate::output;
 
 /// Shows the configuration.
 pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<(), CliError> {
-    let ConfigCommand::Show { origin } = command else { return Ok(()) };
+    let ConfigCommand::Show { origin } = command else {
+        return Ok(());
+    };
     let value = serde_json::to_value(&context.config).map_err(|e| CliError::Bug(e.to_string()))?;
     for setting in context.layers.settings() {
-        let now = setting.split('.').try_fold(&value, |v, key| v.get(key)).unwrap_or(&Value::Null);
+        let now = setting
+            .split('.')
+            .try_fold(&value, |v, key| v.get(key))
+            .unwrap_or(&Value::Null);
         let from = context.layers.origin(&setting).to_string();
         match context.output {
             OutputFormat::Json => output::json(&json!({"setting": setting, "value": now, "origin": from}))?,
@@ -30,8 +35,15 @@ pub(crate) fn init() -> Result<(), CliError> {
     let mut sections: std::collections::BTreeMap<String, Vec<String>> = std::collections::BTreeMap::new();
     for setting in Layers::new().settings() {
         let (section, key) = setting.rsplit_once('.').unwrap_or(("", &setting));
-        let now = setting.split('.').try_fold(&value, |v, key| v.get(key)).unwrap_or(&Value::Null);
-        let line = if now.is_null() { format!("# {key} =") } else { format!("{key} = {now}") };
+        let now = setting
+            .split('.')
+            .try_fold(&value, |v, key| v.get(key))
+            .unwrap_or(&Value::Null);
+        let line = if now.is_null() {
+            format!("# {key} =")
+        } else {
+            format!("{key} = {now}")
+        };
         sections.entry(section.to_owned()).or_default().push(line);
     }
     for (section, lines) in sections {

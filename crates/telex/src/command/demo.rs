@@ -23,15 +23,20 @@ const FRAME: Duration = Duration::from_millis(200);
 
 /// Runs the demo in a temporary folder.
 pub(crate) fn run(context: Context, args: &DemoArgs) -> Result<(), CliError> {
-    let folder = tempfile::tempdir().map_err(|e| CliError::Unavailable(format!("no temporary folder: {e}")))?;
+    let folder =
+        tempfile::tempdir().map_err(|e| CliError::Unavailable(format!("no temporary folder: {e}")))?;
     let runtime = running::runtime()?;
     let stopped = running::on_signal(&runtime)?;
-    let site = runtime.block_on(Site::start(Options::default())).map_err(|e| CliError::Unavailable(format!("the demo's site: {e}")))?;
+    let site = runtime
+        .block_on(Site::start(Options::default()))
+        .map_err(|e| CliError::Unavailable(format!("the demo's site: {e}")))?;
     let expected = site.expected();
     introduce(&site, &expected)?;
     let config = settings(context.config, folder.path())?;
     let open = open::bus(&config, Use::Run)?;
-    let opml = site.opml().map_err(|e| CliError::Bug(format!("the demo's OPML: {e}")))?;
+    let opml = site
+        .opml()
+        .map_err(|e| CliError::Bug(format!("the demo's OPML: {e}")))?;
     let listed = telex_poller::list::parse(&opml).map_err(|e| CliError::Bug(e.to_string()))?;
     pipeline::declare(open.bus.as_ref(), &config.bus.topic_prefix, listed, Origin::File)?;
     let mut pipeline = Pipeline::start(&config, &open, &Stage::ALL, false, runtime.handle())?;
@@ -60,7 +65,11 @@ pub(crate) fn run(context: Context, args: &DemoArgs) -> Result<(), CliError> {
     if whole && verdict.wrong.is_empty() {
         return Ok(());
     }
-    let what = if whole { verdict.wrong.join("\n") } else { format!("not everything came through within {} s", args.deadline) };
+    let what = if whole {
+        verdict.wrong.join("\n")
+    } else {
+        format!("not everything came through within {} s", args.deadline)
+    };
     Err(CliError::Findings(what))
 }
 
@@ -75,7 +84,11 @@ fn settings(mut config: Config, folder: &std::path::Path) -> Result<Config, CliE
 }
 
 fn introduce(site: &Site, expected: &[Expected]) -> Result<(), CliError> {
-    output::line(&format!("A small news world stands on loopback: {} feeds, {} articles.", site.feeds().len(), expected.len()))?;
+    output::line(&format!(
+        "A small news world stands on loopback: {} feeds, {} articles.",
+        site.feeds().len(),
+        expected.len()
+    ))?;
     for feed in site.feeds() {
         output::line(&format!("  {:44} {} ({:?})", feed.url, feed.label, feed.special))?;
     }
@@ -116,11 +129,23 @@ impl Screen {
         for stage in Stage::ALL {
             let (drop, dead) = pipeline.counts(stage);
             let m = pipeline.metrics.stage(stage, &[], &[]);
-            let waiting = m.lag.get() + if stage == Stage::Fetcher { pipeline.metrics.frontier_pending.get() } else { 0 };
-            text.push_str(&format!("\x1b[K  {:12} {:8} {:8} {drop:8} {dead:8} {waiting:8}\n", stage.name(), m.messages_in.get(), m.messages_out.get()));
+            let waiting = m.lag.get()
+                + if stage == Stage::Fetcher {
+                    pipeline.metrics.frontier_pending.get()
+                } else {
+                    0
+                };
+            text.push_str(&format!(
+                "\x1b[K  {:12} {:8} {:8} {drop:8} {dead:8} {waiting:8}\n",
+                stage.name(),
+                m.messages_in.get(),
+                m.messages_out.get()
+            ));
         }
         let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(output::broken)
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(output::broken)
     }
 }
 
@@ -140,17 +165,28 @@ fn report(config: &Config, expected: &[Expected]) -> Result<Verdict, CliError> {
     let canonical = |url: &str| Url::parse(url).map(|u| canonical_url(&u)).unwrap_or_default();
     let mut missing: BTreeMap<String, &Expected> = expected.iter().map(|e| (canonical(&e.url), e)).collect();
     let mut verdict = Verdict::default();
-    let query = Query { order: Order::OldestFirst, ..Query::default() };
+    let query = Query {
+        order: Order::OldestFirst,
+        ..Query::default()
+    };
     let articles = Articles::open(&open::articles_path(config))?;
     output::line("")?;
     for stored in articles.query(&query) {
         let article = stored?.parse().map_err(|e| CliError::Bug(e.to_string()))?;
         show(&article)?;
         verdict.articles += 1;
-        *verdict.languages.entry(article.language.clone().unwrap_or_default()).or_default() += 1;
-        article.tags.iter().for_each(|t| *verdict.tags.entry(t.topic.clone()).or_default() += 1);
+        *verdict
+            .languages
+            .entry(article.language.clone().unwrap_or_default())
+            .or_default() += 1;
+        article
+            .tags
+            .iter()
+            .for_each(|t| *verdict.tags.entry(t.topic.clone()).or_default() += 1);
         let Some(wanted) = missing.remove(&canonical(&article.url)) else {
-            verdict.wrong.push(format!("came twice or was not expected: {}", article.url));
+            verdict
+                .wrong
+                .push(format!("came twice or was not expected: {}", article.url));
             continue;
         };
         let mut tags: Vec<&str> = article.tags.iter().map(|t| t.topic.as_str()).collect();
@@ -160,36 +196,85 @@ fn report(config: &Config, expected: &[Expected]) -> Result<Verdict, CliError> {
         if tags == should {
             verdict.right += 1;
         } else {
-            verdict.other_tags.push(format!("{}: [{}], an editor would say [{}]", harmless(&article.title), tags.join(", "), should.join(", ")));
+            verdict.other_tags.push(format!(
+                "{}: [{}], an editor would say [{}]",
+                harmless(&article.title),
+                tags.join(", "),
+                should.join(", ")
+            ));
         }
     }
-    verdict.wrong.extend(missing.keys().map(|url| format!("did not come through: {url}")));
+    verdict
+        .wrong
+        .extend(missing.keys().map(|url| format!("did not come through: {url}")));
     Ok(verdict)
 }
 
 fn show(article: &Tagged) -> Result<(), CliError> {
     let language = article.language.as_deref().unwrap_or("??");
-    let site = article.source.site_name.as_deref().unwrap_or(&article.source.domain);
-    output::line(&format!("{language:3} {}  ({})", harmless(&article.title), harmless(site)))?;
+    let site = article
+        .source
+        .site_name
+        .as_deref()
+        .unwrap_or(&article.source.domain);
+    output::line(&format!(
+        "{language:3} {}  ({})",
+        harmless(&article.title),
+        harmless(site)
+    ))?;
     for tag in &article.tags {
         let bar = "█".repeat((tag.score * 10.0).round().clamp(0.0, 10.0) as usize);
-        output::line(&format!("      {:13} {:.2} {bar:10}  {}", tag.topic, tag.score, explain::words(tag, &article.title, &article.text)))?;
+        output::line(&format!(
+            "      {:13} {:.2} {bar:10}  {}",
+            tag.topic,
+            tag.score,
+            explain::words(tag, &article.title, &article.text)
+        ))?;
     }
     Ok(())
 }
 
-fn summary(pipeline: &Pipeline, site: &Site, verdict: &Verdict, seconds: f64, metrics: &str) -> Result<(), CliError> {
-    let counts = |map: &BTreeMap<String, usize>| map.iter().map(|(k, n)| format!("{k} {n}")).collect::<Vec<_>>().join(", ");
+fn summary(
+    pipeline: &Pipeline,
+    site: &Site,
+    verdict: &Verdict,
+    seconds: f64,
+    metrics: &str,
+) -> Result<(), CliError> {
+    let counts = |map: &BTreeMap<String, usize>| {
+        map.iter()
+            .map(|(k, n)| format!("{k} {n}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let done = pipeline.summary();
     let requests = site.requests();
     let not_modified = requests.iter().filter(|r| r.status == 304).count();
     let series = metrics.lines().filter(|l| !l.starts_with('#')).count();
     output::line("")?;
-    output::line(&format!("{} articles in {seconds:.1} s, each once; languages: {}", verdict.articles, counts(&verdict.languages)))?;
-    output::line(&format!("tags: {}; {} of {} articles tagged as an editor would", counts(&verdict.tags), verdict.right, verdict.articles))?;
-    verdict.other_tags.iter().try_for_each(|line| output::line(&format!("  otherwise: {line}")))?;
-    output::line(&format!("{} feeds polled, {} failed (one is dead on purpose); {} dead letters", done.feeds, done.feeds_failed, done.dead_letters))?;
-    output::line(&format!("{} requests to the site, {not_modified} of them answered 304; {series} metric series", requests.len()))?;
+    output::line(&format!(
+        "{} articles in {seconds:.1} s, each once; languages: {}",
+        verdict.articles,
+        counts(&verdict.languages)
+    ))?;
+    output::line(&format!(
+        "tags: {}; {} of {} articles tagged as an editor would",
+        counts(&verdict.tags),
+        verdict.right,
+        verdict.articles
+    ))?;
+    verdict
+        .other_tags
+        .iter()
+        .try_for_each(|line| output::line(&format!("  otherwise: {line}")))?;
+    output::line(&format!(
+        "{} feeds polled, {} failed (one is dead on purpose); {} dead letters",
+        done.feeds, done.feeds_failed, done.dead_letters
+    ))?;
+    output::line(&format!(
+        "{} requests to the site, {not_modified} of them answered 304; {series} metric series",
+        requests.len()
+    ))?;
     output::line("")?;
     output::line("Your own feeds, from an OPML file or a list of URLs:")?;
     output::line("  telex run all --feeds feeds.opml --data-dir telex-data")?;

@@ -24,7 +24,12 @@ struct Finding {
 
 /// Looks at everything; fails with 1 where something is wrong.
 pub(crate) fn run(context: &Context) -> Result<(), CliError> {
-    let mut found = vec![data_dir(&context.config.data_dir.0), clock(), dns(), topics(context)];
+    let mut found = vec![
+        data_dir(&context.config.data_dir.0),
+        clock(),
+        dns(),
+        topics(context),
+    ];
     match open::bus(&context.config, Use::Read) {
         Ok(open) => {
             found.push(bus_file(&open));
@@ -33,34 +38,66 @@ pub(crate) fn run(context: &Context) -> Result<(), CliError> {
             found.push(feeds(context, &open)?);
             found.push(dead_letters(context, &open)?);
         }
-        Err(error) => found.push(wrong("bus", error.to_string(), "run `telex run all --feeds FILE` once to make it")),
+        Err(error) => found.push(wrong(
+            "bus",
+            error.to_string(),
+            "run `telex run all --feeds FILE` once to make it",
+        )),
     }
     found.push(sink(context));
     let mut wrongs = 0;
     for finding in &found {
         wrongs += usize::from(finding.fix.is_some());
         match (context.output, &finding.fix) {
-            (OutputFormat::Json, fix) => output::json(&json!({"check": finding.what, "ok": fix.is_none(), "seen": finding.seen, "fix": fix}))?,
-            (OutputFormat::Text, None) => output::line(&format!("ok    {:13} {}", finding.what, finding.seen))?,
-            (OutputFormat::Text, Some(fix)) => output::line(&format!("FAIL  {:13} {}\n      fix: {fix}", finding.what, finding.seen))?,
+            (OutputFormat::Json, fix) => output::json(
+                &json!({"check": finding.what, "ok": fix.is_none(), "seen": finding.seen, "fix": fix}),
+            )?,
+            (OutputFormat::Text, None) => {
+                output::line(&format!("ok    {:13} {}", finding.what, finding.seen))?
+            }
+            (OutputFormat::Text, Some(fix)) => output::line(&format!(
+                "FAIL  {:13} {}\n      fix: {fix}",
+                finding.what, finding.seen
+            ))?,
         }
     }
-    if wrongs == 0 { Ok(()) } else { Err(CliError::Findings(format!("{wrongs} of {} checks failed", found.len()))) }
+    if wrongs == 0 {
+        Ok(())
+    } else {
+        Err(CliError::Findings(format!(
+            "{wrongs} of {} checks failed",
+            found.len()
+        )))
+    }
 }
 
 fn fine(what: &'static str, seen: impl Into<String>) -> Finding {
-    Finding { what, seen: seen.into(), fix: None }
+    Finding {
+        what,
+        seen: seen.into(),
+        fix: None,
+    }
 }
 
 fn wrong(what: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding { what, seen: seen.into(), fix: Some(fix.into()) }
+    Finding {
+        what,
+        seen: seen.into(),
+        fix: Some(fix.into()),
+    }
 }
 
 fn data_dir(folder: &Path) -> Finding {
-    let probe = tempfile::Builder::new().prefix(".telex-doctor").tempfile_in(folder);
+    let probe = tempfile::Builder::new()
+        .prefix(".telex-doctor")
+        .tempfile_in(folder);
     match probe {
         Ok(_) => fine("data_dir", format!("{} can be written", folder.display())),
-        Err(error) => wrong("data_dir", format!("{}: {error}", folder.display()), "make the folder, or correct its owner, or choose another --data-dir"),
+        Err(error) => wrong(
+            "data_dir",
+            format!("{}: {error}", folder.display()),
+            "make the folder, or correct its owner, or choose another --data-dir",
+        ),
     }
 }
 
@@ -69,30 +106,57 @@ fn clock() -> Finding {
     let built = Timestamp::from_second(1_795_305_600).unwrap_or(Timestamp::UNIX_EPOCH);
     let now = Timestamp::now();
     if now < built - SignedDuration::from_hours(24) {
-        return wrong("clock", format!("it is {now} here"), "set the clock (timedatectl set-ntp true)");
+        return wrong(
+            "clock",
+            format!("it is {now} here"),
+            "set the clock (timedatectl set-ntp true)",
+        );
     }
     fine("clock", now.to_string())
 }
 
 fn dns() -> Finding {
     match ("localhost", 80).to_socket_addrs().map(|found| found.count()) {
-        Ok(0) => wrong("dns", "localhost has no address", "check /etc/hosts and /etc/resolv.conf"),
+        Ok(0) => wrong(
+            "dns",
+            "localhost has no address",
+            "check /etc/hosts and /etc/resolv.conf",
+        ),
         Ok(_) => fine("dns", "names are resolved"),
-        Err(error) => wrong("dns", format!("localhost: {error}"), "check /etc/hosts and /etc/resolv.conf"),
+        Err(error) => wrong(
+            "dns",
+            format!("localhost: {error}"),
+            "check /etc/hosts and /etc/resolv.conf",
+        ),
     }
 }
 
 fn topics(context: &Context) -> Finding {
     match open::classifier(&context.config) {
-        Ok(classifier) => fine("topic files", format!("{} topics, version {}", classifier.topics().count(), classifier.version())),
-        Err(error) => wrong("topic files", error.to_string(), "mend the lines named, or unset classifier.topics"),
+        Ok(classifier) => fine(
+            "topic files",
+            format!(
+                "{} topics, version {}",
+                classifier.topics().count(),
+                classifier.version()
+            ),
+        ),
+        Err(error) => wrong(
+            "topic files",
+            error.to_string(),
+            "mend the lines named, or unset classifier.topics",
+        ),
     }
 }
 
 fn bus_file(open: &OpenBus) -> Finding {
     match open.sqlite.check() {
         Ok(verdict) if verdict == "ok" => fine("bus", "the file is whole"),
-        Ok(verdict) => wrong("bus", verdict, "stop Telex, keep a copy, try `sqlite3 bus.sqlite .recover`, or move the file away"),
+        Ok(verdict) => wrong(
+            "bus",
+            verdict,
+            "stop Telex, keep a copy, try `sqlite3 bus.sqlite .recover`, or move the file away",
+        ),
         Err(error) => wrong("bus", error.to_string(), "see the message"),
     }
 }
@@ -101,7 +165,11 @@ fn usage(open: &OpenBus) -> Result<Finding, CliError> {
     let usage = open.sqlite.usage()?;
     let seen = format!("{} MiB of {} MiB", usage.bytes >> 20, usage.max_bytes >> 20);
     if usage.bytes > usage.max_bytes / 10 * 9 {
-        return Ok(wrong("bus size", seen, "find the stage with the backlog below, or raise bus.max_bytes"));
+        return Ok(wrong(
+            "bus size",
+            seen,
+            "find the stage with the backlog below, or raise bus.max_bytes",
+        ));
     }
     Ok(fine("bus size", seen))
 }
@@ -112,10 +180,18 @@ fn backlog(context: &Context, open: &OpenBus) -> Result<Finding, CliError> {
     for stage in Stage::ALL {
         let topic = stage.input().name(prefix);
         let committed = open.bus.committed(&format!("{prefix}.{stage}"), &topic)?;
-        let waits: u64 = open.bus.ends(&topic)?.iter().map(|e| {
-            let next = committed.iter().find(|(p, _)| *p == e.partition).map_or(e.first, |(_, next)| *next);
-            e.end.saturating_sub(next.max(e.first))
-        }).sum();
+        let waits: u64 = open
+            .bus
+            .ends(&topic)?
+            .iter()
+            .map(|e| {
+                let next = committed
+                    .iter()
+                    .find(|(p, _)| *p == e.partition)
+                    .map_or(e.first, |(_, next)| *next);
+                e.end.saturating_sub(next.max(e.first))
+            })
+            .sum();
         behind.push(format!("{stage} {waits}"));
     }
     Ok(fine("backlog", behind.join(", ")))
@@ -124,26 +200,47 @@ fn backlog(context: &Context, open: &OpenBus) -> Result<Finding, CliError> {
 fn feeds(context: &Context, open: &OpenBus) -> Result<Finding, CliError> {
     let mut bad: Vec<String> = Vec::new();
     let mut all = 0;
-    read_all(open.bus.as_ref(), &Topic::FeedState.name(&context.config.bus.topic_prefix), &mut |message| {
-        let state = message.value.as_ref().and_then(|v| serde_json::from_slice::<FeedState>(v).ok());
-        if let Some(state) = state {
-            all += 1;
-            if matches!(state.health, FeedHealth::Dormant | FeedHealth::Gone) {
-                bad.push(format!("{} ({})", state.title.unwrap_or_else(|| state.id.to_string()), state.last_error.unwrap_or_default()));
+    read_all(
+        open.bus.as_ref(),
+        &Topic::FeedState.name(&context.config.bus.topic_prefix),
+        &mut |message| {
+            let state = message
+                .value
+                .as_ref()
+                .and_then(|v| serde_json::from_slice::<FeedState>(v).ok());
+            if let Some(state) = state {
+                all += 1;
+                if matches!(state.health, FeedHealth::Dormant | FeedHealth::Gone) {
+                    bad.push(format!(
+                        "{} ({})",
+                        state.title.unwrap_or_else(|| state.id.to_string()),
+                        state.last_error.unwrap_or_default()
+                    ));
+                }
             }
-        }
-    })?;
+        },
+    )?;
     if bad.is_empty() {
         return Ok(fine("feeds", format!("{all} known, none dormant or gone")));
     }
-    let seen = format!("{} of {all} are dormant or gone: {}", bad.len(), output::harmless(&bad.join("; ")));
-    Ok(wrong("feeds", seen, "`telex feeds list` shows their errors; `telex feeds test URL` tries one; `telex feeds remove URL` ends it"))
+    let seen = format!(
+        "{} of {all} are dormant or gone: {}",
+        bad.len(),
+        output::harmless(&bad.join("; "))
+    );
+    Ok(wrong(
+        "feeds",
+        seen,
+        "`telex feeds list` shows their errors; `telex feeds test URL` tries one; `telex feeds remove URL` ends it",
+    ))
 }
 
 fn dead_letters(context: &Context, open: &OpenBus) -> Result<Finding, CliError> {
     let mut parts = Vec::new();
     for stage in Stage::ALL {
-        let ends = open.bus.ends(&Topic::DeadLetters(stage).name(&context.config.bus.topic_prefix))?;
+        let ends = open
+            .bus
+            .ends(&Topic::DeadLetters(stage).name(&context.config.bus.topic_prefix))?;
         let n: u64 = ends.iter().map(|e| e.end - e.first).sum();
         if n > 0 {
             parts.push(format!("{stage} {n}"));
@@ -152,7 +249,11 @@ fn dead_letters(context: &Context, open: &OpenBus) -> Result<Finding, CliError> 
     if parts.is_empty() {
         return Ok(fine("dead letters", "none"));
     }
-    Ok(wrong("dead letters", parts.join(", "), "`telex dead-letters list` says why; `telex dead-letters replay` puts them back"))
+    Ok(wrong(
+        "dead letters",
+        parts.join(", "),
+        "`telex dead-letters list` says why; `telex dead-letters replay` puts them back",
+    ))
 }
 
 fn sink(context: &Context) -> Finding {

@@ -15,7 +15,9 @@ const AROUND: usize = 36;
 /// Reads JSON rows, or else one plain text with its title on the first line.
 pub(crate) fn run(classifier: &Classifier, input: &mut dyn BufRead) -> Result<(), CliError> {
     let mut text = String::new();
-    input.read_to_string(&mut text).map_err(|e| CliError::Unavailable(format!("standard input: {e}")))?;
+    input
+        .read_to_string(&mut text)
+        .map_err(|e| CliError::Unavailable(format!("standard input: {e}")))?;
     if text.trim_start().starts_with('{') {
         for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
             let row: ClassifyRow =
@@ -30,10 +32,23 @@ pub(crate) fn run(classifier: &Classifier, input: &mut dyn BufRead) -> Result<()
 }
 
 fn show(classifier: &Classifier, title: &str, text: &str, language: Option<&str>) -> Result<(), CliError> {
-    let found = classifier.classify(&Document { title, text, language });
-    let bold = |t: &str| if output::colors() { format!("\x1b[1m{t}\x1b[0m") } else { t.to_owned() };
+    let found = classifier.classify(&Document {
+        title,
+        text,
+        language,
+    });
+    let bold = |t: &str| {
+        if output::colors() {
+            format!("\x1b[1m{t}\x1b[0m")
+        } else {
+            t.to_owned()
+        }
+    };
     output::line(&bold(&harmless(title)))?;
-    output::line(&format!("  language: {}", found.language.as_deref().unwrap_or("unknown")))?;
+    output::line(&format!(
+        "  language: {}",
+        found.language.as_deref().unwrap_or("unknown")
+    ))?;
     if found.tags.is_empty() {
         output::line("  no tag")?;
     }
@@ -43,7 +58,12 @@ fn show(classifier: &Classifier, title: &str, text: &str, language: Option<&str>
             output::line(&format!("    {}", place(evidence, title, text)))?;
         }
     }
-    let names: Vec<String> = found.concepts.iter().take(12).map(|c| format!("{} ({})", c.name, c.count)).collect();
+    let names: Vec<String> = found
+        .concepts
+        .iter()
+        .take(12)
+        .map(|c| format!("{} ({})", c.name, c.count))
+        .collect();
     if !names.is_empty() {
         output::line(&format!("  names: {}", names.join(", ")))?;
     }
@@ -55,18 +75,39 @@ fn place(evidence: &Evidence, title: &str, text: &str) -> String {
         Where::Title => ("title", title),
         Where::Text => ("text", text),
     };
-    let cut = |from: usize, to: usize| harmless(&whole.chars().skip(from).take(to.saturating_sub(from)).collect::<String>());
+    let cut = |from: usize, to: usize| {
+        harmless(
+            &whole
+                .chars()
+                .skip(from)
+                .take(to.saturating_sub(from))
+                .collect::<String>(),
+        )
+    };
     let before = cut(evidence.start.saturating_sub(AROUND), evidence.start);
     let after = cut(evidence.end, evidence.end + AROUND);
-    format!("{:+.2}  {name:5}  …{before}[{}]{after}…  ({})", evidence.weight, cut(evidence.start, evidence.end), evidence.term)
+    format!(
+        "{:+.2}  {name:5}  …{before}[{}]{after}…  ({})",
+        evidence.weight,
+        cut(evidence.start, evidence.end),
+        evidence.term
+    )
 }
 
 /// The words that speak most for a tag, each once, in one line.
 pub(crate) fn words(tag: &Tag, title: &str, text: &str) -> String {
     let mut seen: Vec<String> = Vec::new();
     for evidence in &tag.evidence {
-        let whole = if evidence.place == Where::Title { title } else { text };
-        let word: String = whole.chars().skip(evidence.start).take(evidence.end.saturating_sub(evidence.start)).collect();
+        let whole = if evidence.place == Where::Title {
+            title
+        } else {
+            text
+        };
+        let word: String = whole
+            .chars()
+            .skip(evidence.start)
+            .take(evidence.end.saturating_sub(evidence.start))
+            .collect();
         let word = harmless(&word);
         if !seen.iter().any(|s| s.to_lowercase() == word.to_lowercase()) {
             seen.push(word);

@@ -22,7 +22,13 @@ use crate::pipeline;
 pub(crate) fn run(context: &Context, command: FeedsCommand) -> Result<(), CliError> {
     match command {
         FeedsCommand::Add { urls, label } => {
-            let listed = urls.iter().map(|u| Ok(Listed { url: web_url(u)?, title: None, labels: label.clone() }));
+            let listed = urls.iter().map(|u| {
+                Ok(Listed {
+                    url: web_url(u)?,
+                    title: None,
+                    labels: label.clone(),
+                })
+            });
             add(context, listed.collect::<Result<_, CliError>>()?)
         }
         FeedsCommand::Import { file } => add(context, read_list(&file)?),
@@ -30,7 +36,10 @@ pub(crate) fn run(context: &Context, command: FeedsCommand) -> Result<(), CliErr
         FeedsCommand::List => list(context),
         FeedsCommand::Export => {
             let open = open::bus(&context.config, Use::Read)?;
-            let feeds: Vec<FeedRecord> = pipeline::records(open.bus.as_ref(), &context.config.bus.topic_prefix)?.into_values().collect();
+            let feeds: Vec<FeedRecord> =
+                pipeline::records(open.bus.as_ref(), &context.config.bus.topic_prefix)?
+                    .into_values()
+                    .collect();
             output::write(list::to_opml(&feeds).as_bytes())
         }
         FeedsCommand::Test { url, .. } => test(context, &url),
@@ -40,20 +49,31 @@ pub(crate) fn run(context: &Context, command: FeedsCommand) -> Result<(), CliErr
 /// Reads OPML or a list of URLs.
 pub(crate) fn read_list(path: &Path) -> Result<Vec<Listed>, CliError> {
     let bytes = std::fs::read(path).map_err(|e| CliError::Unavailable(format!("{}: {e}", path.display())))?;
-    list::parse(&telex_web::decode_html(&bytes, None)).map_err(|e| CliError::Config(format!("{}: {e}", path.display())))
+    list::parse(&telex_web::decode_html(&bytes, None))
+        .map_err(|e| CliError::Config(format!("{}: {e}", path.display())))
 }
 
 fn web_url(text: &str) -> Result<Url, CliError> {
-    let url = Url::parse(text.trim()).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+    let url = Url::parse(text.trim())
+        .ok()
+        .filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
     url.ok_or_else(|| CliError::Usage(format!("{text:?} is no http or https URL")))
 }
 
 fn add(context: &Context, listed: Vec<Listed>) -> Result<(), CliError> {
     let open = open::bus(&context.config, Use::Beside)?;
-    let done = pipeline::declare(open.bus.as_ref(), &context.config.bus.topic_prefix, listed, Origin::Command)?;
+    let done = pipeline::declare(
+        open.bus.as_ref(),
+        &context.config.bus.topic_prefix,
+        listed,
+        Origin::Command,
+    )?;
     match context.output {
         OutputFormat::Json => output::json(&done),
-        OutputFormat::Text => output::line(&format!("{} added, {} changed, {} known already", done.added, done.changed, done.unchanged)),
+        OutputFormat::Text => output::line(&format!(
+            "{} added, {} changed, {} known already",
+            done.added, done.changed, done.unchanged
+        )),
     }
 }
 
@@ -64,7 +84,9 @@ fn remove(context: &Context, urls: &[String]) -> Result<(), CliError> {
     let mut outputs = Vec::new();
     for url in urls {
         let id = FeedId::of(&web_url(url)?);
-        let record = known.get(&id).ok_or_else(|| CliError::Findings(format!("{url} is not on the list")))?;
+        let record = known
+            .get(&id)
+            .ok_or_else(|| CliError::Findings(format!("{url} is not on the list")))?;
         outputs.push(pipeline::removal(record, prefix));
     }
     let n = outputs.len();
@@ -76,12 +98,22 @@ fn list(context: &Context) -> Result<(), CliError> {
     let open = open::bus(&context.config, Use::Read)?;
     let prefix = &context.config.bus.topic_prefix;
     let mut states: HashMap<FeedId, FeedState> = HashMap::new();
-    read_all(open.bus.as_ref(), &Topic::FeedState.name(prefix), &mut |message| {
-        if let Some(state) = message.value.as_ref().and_then(|v| serde_json::from_slice::<FeedState>(v).ok()) {
-            states.insert(state.id, state);
-        }
-    })?;
-    let mut feeds: Vec<FeedRecord> = pipeline::records(open.bus.as_ref(), prefix)?.into_values().collect();
+    read_all(
+        open.bus.as_ref(),
+        &Topic::FeedState.name(prefix),
+        &mut |message| {
+            if let Some(state) = message
+                .value
+                .as_ref()
+                .and_then(|v| serde_json::from_slice::<FeedState>(v).ok())
+            {
+                states.insert(state.id, state);
+            }
+        },
+    )?;
+    let mut feeds: Vec<FeedRecord> = pipeline::records(open.bus.as_ref(), prefix)?
+        .into_values()
+        .collect();
     let badness = |f: &FeedRecord| states.get(&f.id).map_or(0, |s| s.failures);
     feeds.sort_by(|a, b| badness(b).cmp(&badness(a)).then_with(|| a.url.cmp(&b.url)));
     for feed in &feeds {
@@ -90,9 +122,18 @@ fn list(context: &Context) -> Result<(), CliError> {
             output::json(&json!({"feed": feed, "state": state}))?;
             continue;
         }
-        let health = if feed.paused { "paused" } else { state.map_or("new", |s| health(s.health)) };
-        let next = state.map_or("at once".to_owned(), |s| s.next_poll.strftime("%Y-%m-%d %H:%M").to_string());
-        let error = state.and_then(|s| s.last_error.as_deref()).map(|e| format!("  {}", harmless(e))).unwrap_or_default();
+        let health = if feed.paused {
+            "paused"
+        } else {
+            state.map_or("new", |s| health(s.health))
+        };
+        let next = state.map_or("at once".to_owned(), |s| {
+            s.next_poll.strftime("%Y-%m-%d %H:%M").to_string()
+        });
+        let error = state
+            .and_then(|s| s.last_error.as_deref())
+            .map(|e| format!("  {}", harmless(e)))
+            .unwrap_or_default();
         output::line(&format!("{health:8} next {next:16}  {}{error}", feed.url))?;
     }
     Ok(())
@@ -115,35 +156,85 @@ fn test(context: &Context, url: &str) -> Result<(), CliError> {
     request.accept = ACCEPT_FEED.into();
     let answer = running::runtime()?.block_on(client.get(&request));
     let response = answer.map_err(|e| {
-        let hint = if e.reason() == "forbidden_address" { "; --allow-address CIDR opens a private range" } else { "" };
+        let hint = if e.reason() == "forbidden_address" {
+            "; --allow-address CIDR opens a private range"
+        } else {
+            ""
+        };
         CliError::Findings(format!("{url}: {}{hint}", chain(&e)))
     })?;
-    output::line(&format!("answer     HTTP {} after {:.2} s, {} bytes, {} redirects", response.status, response.elapsed.as_secs_f64(), response.body.len(), response.hops))?;
+    output::line(&format!(
+        "answer     HTTP {} after {:.2} s, {} bytes, {} redirects",
+        response.status,
+        response.elapsed.as_secs_f64(),
+        response.body.len(),
+        response.hops
+    ))?;
     if let Some(moved) = &response.permanent_redirect {
         output::line(&format!("moved      permanently to {moved}"))?;
     }
-    output::line(&format!("type       {}", harmless(response.content_type().unwrap_or("not said"))))?;
+    output::line(&format!(
+        "type       {}",
+        harmless(response.content_type().unwrap_or("not said"))
+    ))?;
     let validators = match (response.etag(), response.last_modified()) {
         (None, None) => "none: every poll transfers the whole feed".to_owned(),
-        (etag, modified) => harmless(&format!("ETag {}, Last-Modified {}", etag.unwrap_or("-"), modified.unwrap_or("-"))),
+        (etag, modified) => harmless(&format!(
+            "ETag {}, Last-Modified {}",
+            etag.unwrap_or("-"),
+            modified.unwrap_or("-")
+        )),
     };
     output::line(&format!("validators {validators}"))?;
     if !(200..300).contains(&response.status) {
-        return Err(CliError::Findings(format!("{url}: HTTP status {}", response.status)));
+        return Err(CliError::Findings(format!(
+            "{url}: HTTP status {}",
+            response.status
+        )));
     }
-    let input = Input { bytes: &response.body, content_type: response.content_type(), url: Some(response.final_url.as_str()) };
+    let input = Input {
+        bytes: &response.body,
+        content_type: response.content_type(),
+        url: Some(response.final_url.as_str()),
+    };
     let feed = telex_feed::parse(&input).map_err(|e| CliError::Findings(format!("{url}: {}", chain(&e))))?;
-    output::line(&format!("format     {}, {} items", feed.format, feed.entries.len()))?;
-    output::line(&format!("title      {}", harmless(feed.title.as_deref().unwrap_or("-"))))?;
+    output::line(&format!(
+        "format     {}, {} items",
+        feed.format,
+        feed.entries.len()
+    ))?;
+    output::line(&format!(
+        "title      {}",
+        harmless(feed.title.as_deref().unwrap_or("-"))
+    ))?;
     for repair in &feed.repairs {
         output::line(&format!("repaired   {}", harmless(&repair.to_string())))?;
     }
-    let bad = |name: &str, n: usize| if n > 0 { output::line(&format!("warning    {n} items without {name}")) } else { Ok(()) };
+    let bad = |name: &str, n: usize| {
+        if n > 0 {
+            output::line(&format!("warning    {n} items without {name}"))
+        } else {
+            Ok(())
+        }
+    };
     bad("a link", feed.entries.iter().filter(|e| e.link.is_none()).count())?;
-    bad("a date", feed.entries.iter().filter(|e| e.published.is_none() && e.updated.is_none()).count())?;
+    bad(
+        "a date",
+        feed.entries
+            .iter()
+            .filter(|e| e.published.is_none() && e.updated.is_none())
+            .count(),
+    )?;
     for entry in feed.entries.iter().take(5) {
-        let date = entry.published.as_ref().or(entry.updated.as_ref()).map_or("no date".to_owned(), |d| d.at.to_string());
-        output::line(&format!("item       {date}  {}", harmless(entry.title.as_deref().unwrap_or("-"))))?;
+        let date = entry
+            .published
+            .as_ref()
+            .or(entry.updated.as_ref())
+            .map_or("no date".to_owned(), |d| d.at.to_string());
+        output::line(&format!(
+            "item       {date}  {}",
+            harmless(entry.title.as_deref().unwrap_or("-"))
+        ))?;
     }
     if feed.entries.is_empty() {
         return Err(CliError::Findings(format!("{url}: the feed holds no items")));

@@ -19,7 +19,11 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(stages: &[Stage], watched: bool) -> Self {
-        Self { stages: stages.to_vec(), watched, shown: None }
+        Self {
+            stages: stages.to_vec(),
+            watched,
+            shown: None,
+        }
     }
 
     /// Writes the line, if it is time.
@@ -52,7 +56,11 @@ fn part(stage: Stage, pipeline: &Pipeline) -> String {
         Stage::Fetcher => metrics.lag.get() + pipeline.metrics.frontier_pending.get(),
         _ => metrics.lag.get(),
     };
-    let waits = if waiting > 0 { format!(" ({waiting} wait)") } else { String::new() };
+    let waits = if waiting > 0 {
+        format!(" ({waiting} wait)")
+    } else {
+        String::new()
+    };
     let done = match stage {
         Stage::Poller => pipeline.polled.polled.load(std::sync::atomic::Ordering::Relaxed),
         Stage::Sink => metrics.messages_in.get(),

@@ -20,21 +20,41 @@ const MAX_FEED: u64 = 64 << 20;
 /// Parses feed files.
 pub(crate) fn parse_feed(args: &ParseFeedArgs) -> Result<(), CliError> {
     let mut files = args.files.iter().cloned();
-    jsonl::run("parse-feed", &mut || Ok(files.next()), &args.work, &|file: &String| feed_row(file))
+    jsonl::run(
+        "parse-feed",
+        &mut || Ok(files.next()),
+        &args.work,
+        &|file: &String| feed_row(file),
+    )
 }
 
 fn feed_row(file: &str) -> Done {
     let bytes = match std::fs::metadata(file) {
-        Ok(about) if about.len() > MAX_FEED => Err(format!("the file has {} bytes; the limit is {MAX_FEED}", about.len())),
+        Ok(about) if about.len() > MAX_FEED => Err(format!(
+            "the file has {} bytes; the limit is {MAX_FEED}",
+            about.len()
+        )),
         Ok(_) => std::fs::read(file).map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),
     };
     let empty = |error: String| json!({"file": file, "error": error, "title": null, "link": null, "entries": [], "repairs": []});
     let bytes = match bytes {
         Ok(bytes) => bytes,
-        Err(error) => return Done { row: empty(error), bytes: 0, busy: Duration::ZERO },
+        Err(error) => {
+            return Done {
+                row: empty(error),
+                bytes: 0,
+                busy: Duration::ZERO,
+            };
+        }
     };
-    let (parsed, busy) = timed(|| telex_feed::parse(&Input { bytes: &bytes, content_type: None, url: None }));
+    let (parsed, busy) = timed(|| {
+        telex_feed::parse(&Input {
+            bytes: &bytes,
+            content_type: None,
+            url: None,
+        })
+    });
     let row = match parsed {
         Ok(feed) => json!({
             "file": file,
@@ -46,7 +66,11 @@ fn feed_row(file: &str) -> Done {
         }),
         Err(error) => empty(error.to_string()),
     };
-    Done { row, bytes: bytes.len(), busy }
+    Done {
+        row,
+        bytes: bytes.len(),
+        busy,
+    }
 }
 
 fn entry(entry: &Entry) -> Value {
@@ -86,12 +110,24 @@ fn clean_row(line: &str) -> Done {
         Err(error) => return bad_row(line, &error),
     };
     let (input, cleaned) = match (&row.html, &row.text) {
-        (Some(html), _) => (html, timed(|| clean_html(&Page { url: row.url.as_deref(), html }))),
+        (Some(html), _) => (
+            html,
+            timed(|| {
+                clean_html(&Page {
+                    url: row.url.as_deref(),
+                    html,
+                })
+            }),
+        ),
         (None, Some(text)) => (text, timed(|| clean_text(text))),
         (None, None) => return error_row(Some(&row.id), "the row has neither html nor text"),
     };
     let (cleaned, busy) = cleaned;
-    Done { row: cleaned_row(&row.id, &cleaned), bytes: input.len(), busy }
+    Done {
+        row: cleaned_row(&row.id, &cleaned),
+        bytes: input.len(),
+        busy,
+    }
 }
 
 fn cleaned_row(id: &Value, cleaned: &Cleaned) -> Value {
@@ -115,7 +151,9 @@ fn cleaned_row(id: &Value, cleaned: &Cleaned) -> Value {
 
 /// A row that cannot be read; its id is kept, if it has one.
 fn bad_row(line: &str, error: &serde_json::Error) -> Done {
-    let id = serde_json::from_str::<Value>(line).ok().and_then(|v| v.get("id").cloned());
+    let id = serde_json::from_str::<Value>(line)
+        .ok()
+        .and_then(|v| v.get("id").cloned());
     error_row(id.as_ref(), error)
 }
 
@@ -137,12 +175,15 @@ pub(crate) fn classify(context: &Context, args: &ClassifyArgs) -> Result<(), Cli
     if args.explain {
         return explain::run(&classifier, &mut std::io::stdin().lock());
     }
-    jsonl::run_lines("classify", &mut std::io::stdin().lock(), &args.work, &|line| classify_row(&classifier, line))
+    jsonl::run_lines("classify", &mut std::io::stdin().lock(), &args.work, &|line| {
+        classify_row(&classifier, line)
+    })
 }
 
 fn classify_row(classifier: &Classifier, line: &str) -> Done {
     // Serde would take an array for a struct of the same number of fields.
-    let read = serde_json::from_str::<serde_json::Map<String, Value>>(line).and_then(|map| serde_json::from_value(Value::Object(map)));
+    let read = serde_json::from_str::<serde_json::Map<String, Value>>(line)
+        .and_then(|map| serde_json::from_value(Value::Object(map)));
     let row: ClassifyRow = match read {
         Ok(row) => row,
         Err(error) => return bad_row(line, &error),
@@ -152,9 +193,17 @@ fn classify_row(classifier: &Classifier, line: &str) -> Done {
     }
     let title = row.title.as_deref().unwrap_or_default();
     let text = row.text.as_deref().unwrap_or_default();
-    let document = Document { title, text, language: row.language.as_deref() };
+    let document = Document {
+        title,
+        text,
+        language: row.language.as_deref(),
+    };
     let (found, busy) = timed(|| classifier.classify(&document));
     let language = row.language.clone().or(found.language);
     let out = json!({"id": row.id, "language": language, "tags": found.tags, "concepts": found.concepts});
-    Done { row: out, bytes: title.len() + text.len(), busy }
+    Done {
+        row: out,
+        bytes: title.len() + text.len(),
+        busy,
+    }
 }

@@ -37,7 +37,10 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<(), CliError> {
     let stages = pipeline::stages(args.what);
     let mut pipeline = Pipeline::start(config, &open, &stages, args.once, runtime.handle())?;
     serve(context, &pipeline, &runtime)?;
-    let mut live = Live::new(&stages, context.output == OutputFormat::Text && output::person_watches());
+    let mut live = Live::new(
+        &stages,
+        context.output == OutputFormat::Text && output::person_watches(),
+    );
     let mut usage_at = std::time::Instant::now();
     loop {
         if args.once {
@@ -71,7 +74,10 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<(), CliError> {
 
 /// The runtime of everything asynchronous: requests, metrics, signals.
 pub(crate) fn runtime() -> Result<Runtime, CliError> {
-    let built = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("web").build();
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("web")
+        .build();
     built.map_err(|e| CliError::Unavailable(format!("no runtime: {e}")))
 }
 
@@ -97,16 +103,22 @@ pub(crate) fn on_signal(runtime: &Runtime) -> Result<watch::Receiver<bool>, CliE
 
 /// Serves metrics and health, where wanted.
 pub(crate) fn serve(context: &Context, pipeline: &Pipeline, runtime: &Runtime) -> Result<(), CliError> {
-    let Some(address) = context.config.metrics.listen else { return Ok(()) };
+    let Some(address) = context.config.metrics.listen else {
+        return Ok(());
+    };
     let serving = telex_telemetry::serve(address, Arc::clone(&pipeline.metrics), pipeline.health.clone());
-    let bound = runtime.block_on(serving).map_err(|e| CliError::unavailable("--metrics-listen", &e))?;
+    let bound = runtime
+        .block_on(serving)
+        .map_err(|e| CliError::unavailable("--metrics-listen", &e))?;
     tracing::info!(%bound, "metrics are served");
     Ok(())
 }
 
 fn show_usage(open: &open::OpenBus, pipeline: &Pipeline) -> Result<(), CliError> {
     let usage = open.sqlite.usage()?;
-    pipeline.metrics.bus_usage(usage.bytes, usage.max_bytes, usage.tail_bytes);
+    pipeline
+        .metrics
+        .bus_usage(usage.bytes, usage.max_bytes, usage.tail_bytes);
     Ok(())
 }
 
@@ -119,11 +131,21 @@ fn show_summary(context: &Context, args: &RunArgs, summary: &RunSummary) -> Resu
 }
 
 fn text(summary: &RunSummary, stages: &[Stage]) -> String {
-    let mut parts = vec![format!("{} feeds polled, {} failed; {} new items", summary.feeds, summary.feeds_failed, summary.items)];
+    let mut parts = vec![format!(
+        "{} feeds polled, {} failed; {} new items",
+        summary.feeds, summary.feeds_failed, summary.items
+    )];
     if stages.contains(&Stage::Classifier) {
-        let tags: Vec<String> = summary.tagged.iter().map(|(tag, n)| format!("{tag} {n}")).collect();
+        let tags: Vec<String> = summary
+            .tagged
+            .iter()
+            .map(|(tag, n)| format!("{tag} {n}"))
+            .collect();
         parts.push(format!("{} articles ({})", summary.articles, tags.join(", ")));
     }
-    parts.push(format!("{} dead letters; {:.1} s", summary.dead_letters, summary.seconds));
+    parts.push(format!(
+        "{} dead letters; {:.1} s",
+        summary.dead_letters, summary.seconds
+    ));
     parts.join("; ")
 }

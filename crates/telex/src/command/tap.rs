@@ -22,8 +22,15 @@ pub(crate) fn run(context: &Context, args: &TapArgs) -> Result<(), CliError> {
     };
     let name = topic.name(&context.config.bus.topic_prefix);
     let mut places: Vec<(u32, u64)> = Vec::new();
-    for ends in open.bus.ends(&name).map_err(|e| CliError::Unavailable(format!("{e}; `telex topics plan` lists the topics")))? {
-        places.push((ends.partition, if args.from_start { ends.first } else { ends.end }));
+    for ends in open
+        .bus
+        .ends(&name)
+        .map_err(|e| CliError::Unavailable(format!("{e}; `telex topics plan` lists the topics")))?
+    {
+        places.push((
+            ends.partition,
+            if args.from_start { ends.first } else { ends.end },
+        ));
     }
     let runtime = running::runtime()?;
     let stopped = running::on_signal(&runtime)?;
@@ -34,7 +41,9 @@ pub(crate) fn run(context: &Context, args: &TapArgs) -> Result<(), CliError> {
             for message in open.bus.read(&name, *partition, *from, 100)? {
                 *from = message.next;
                 any = true;
-                let Some(value) = message.value.as_ref().filter(|_| left > 0) else { continue };
+                let Some(value) = message.value.as_ref().filter(|_| left > 0) else {
+                    continue;
+                };
                 show(context, value)?;
                 left -= 1;
             }
@@ -52,6 +61,8 @@ fn show(context: &Context, value: &[u8]) -> Result<(), CliError> {
     }
     match serde_json::from_slice::<Tagged>(value) {
         Ok(article) => output::line(&articles::line(&article)),
-        Err(error) => Err(CliError::Findings(format!("a message is no tagged article: {error}"))),
+        Err(error) => Err(CliError::Findings(format!(
+            "a message is no tagged article: {error}"
+        ))),
     }
 }

@@ -17,7 +17,10 @@ pub(crate) fn run(context: &Context, command: &TopicsCommand) -> Result<(), CliE
     topics.extend(open::tag_topics(&classifier)?.into_iter().map(|(_, t)| t));
     let open = open::bus(&context.config, Use::Beside)?;
     let there = open.bus.topics()?;
-    let missing: Vec<&Topic> = topics.iter().filter(|t| !there.contains(&t.name(prefix))).collect();
+    let missing: Vec<&Topic> = topics
+        .iter()
+        .filter(|t| !there.contains(&t.name(prefix)))
+        .collect();
     if matches!(command, TopicsCommand::Apply) {
         open.bus.create_topics(prefix, &topics)?;
     }
@@ -38,7 +41,10 @@ pub(crate) fn run(context: &Context, command: &TopicsCommand) -> Result<(), CliE
                 "topic": name, "partitions": spec.partitions, "kept": kept,
                 "max_message_bytes": spec.max_message_bytes, "state": state,
             }))?,
-            OutputFormat::Text => output::line(&format!("{name:36} {:3} partitions  kept: {kept:20} {state}", spec.partitions))?,
+            OutputFormat::Text => output::line(&format!(
+                "{name:36} {:3} partitions  kept: {kept:20} {state}",
+                spec.partitions
+            ))?,
         }
     }
     Ok(())

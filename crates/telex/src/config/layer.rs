@@ -50,7 +50,12 @@ impl Layers {
     /// Begins with nothing set.
     pub(crate) fn new() -> Self {
         let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap_or_default();
-        Self { value: Value::Object(serde_json::Map::new()), origins: BTreeMap::new(), problems: Vec::new(), schema }
+        Self {
+            value: Value::Object(serde_json::Map::new()),
+            origins: BTreeMap::new(),
+            problems: Vec::new(),
+            schema,
+        }
     }
 
     /// Lays a file over what is there.
@@ -66,7 +71,8 @@ impl Layers {
             Ok(table) => self.table(path, &text, table.get_ref(), &mut Vec::new()),
             Err(error) => {
                 let line = error.span().map_or(1, |span| line_of(&text, span.start));
-                self.problems.push(format!("{}:{line}: {}", path.display(), error.message()));
+                self.problems
+                    .push(format!("{}:{line}: {}", path.display(), error.message()));
             }
         }
     }
@@ -110,31 +116,45 @@ impl Layers {
 
     /// Sets one value by a flag.
     pub(crate) fn flag(&mut self, name: &str, path: &[&str], value: Value) {
-        self.set(path.iter().map(|p| (*p).to_owned()).collect(), value, Origin::Flag(name.to_owned()));
+        self.set(
+            path.iter().map(|p| (*p).to_owned()).collect(),
+            value,
+            Origin::Flag(name.to_owned()),
+        );
     }
 
     /// Reads text as the type that the schema wants.
     fn typed(&self, path: &[String], raw: &str) -> Value {
-        let wants_text = self.property(path).is_some_and(|p| p.get("type").is_some_and(|t| t == "string"));
+        let wants_text = self
+            .property(path)
+            .is_some_and(|p| p.get("type").is_some_and(|t| t == "string"));
         if wants_text {
             return Value::String(raw.to_owned());
         }
         let wrapped = format!("v = {raw}");
-        let parsed = DeTable::parse(&wrapped).ok().and_then(|t| Some(json(t.get_ref().get("v")?.get_ref())));
+        let parsed = DeTable::parse(&wrapped)
+            .ok()
+            .and_then(|t| Some(json(t.get_ref().get("v")?.get_ref())));
         parsed.unwrap_or_else(|| Value::String(raw.to_owned()))
     }
 
     fn set(&mut self, path: Vec<String>, value: Value, origin: Origin) {
         if self.property(&path).is_none() {
             let dotted = path.join(".");
-            let meant = self.nearest(&path).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            self.problems.push(format!("{origin}: there is no setting {dotted}{meant}"));
+            let meant = self
+                .nearest(&path)
+                .map(|near| format!("; did you mean {near}?"))
+                .unwrap_or_default();
+            self.problems
+                .push(format!("{origin}: there is no setting {dotted}{meant}"));
             return;
         }
         let mut place = &mut self.value;
         for key in &path {
             let Value::Object(map) = place else { return };
-            place = map.entry(key.clone()).or_insert_with(|| Value::Object(serde_json::Map::new()));
+            place = map
+                .entry(key.clone())
+                .or_insert_with(|| Value::Object(serde_json::Map::new()));
         }
         *place = value;
         self.origins.insert(path, origin);
@@ -160,7 +180,11 @@ impl Layers {
         let dotted = path.join(".");
         let close = |known: &String| (strsim::damerau_levenshtein(known, &dotted), known.clone());
         let (distance, known) = self.settings().iter().map(close).min()?;
-        let same_key = path.last().and_then(|last| self.settings().into_iter().find(|s| s.rsplit('.').next() == Some(last)));
+        let same_key = path.last().and_then(|last| {
+            self.settings()
+                .into_iter()
+                .find(|s| s.rsplit('.').next() == Some(last))
+        });
         if distance <= 3 { Some(known) } else { same_key }
     }
 
@@ -172,7 +196,9 @@ impl Layers {
     }
 
     fn walk(&self, schema: &Value, above: &mut Vec<String>, out: &mut Vec<String>) {
-        let Some(schema) = self.resolve(schema) else { return };
+        let Some(schema) = self.resolve(schema) else {
+            return;
+        };
         match schema.get("properties").and_then(Value::as_object) {
             Some(fields) => {
                 for (name, field) in fields {
@@ -205,9 +231,13 @@ impl Layers {
                 Ok(_) => return Err(CliError::Config(self.problems.join("\n"))),
                 Err(error) => {
                     let dotted = error.path().to_string();
-                    let path: Vec<String> = dotted.split('.').map(|p| p.split('[').next().unwrap_or(p).to_owned()).collect();
+                    let path: Vec<String> = dotted
+                        .split('.')
+                        .map(|p| p.split('[').next().unwrap_or(p).to_owned())
+                        .collect();
                     let origin = self.origins.get(&path).cloned().unwrap_or(Origin::Default);
-                    self.problems.push(format!("{origin}: {dotted}: {}", error.inner()));
+                    self.problems
+                        .push(format!("{origin}: {dotted}: {}", error.inner()));
                     // Goes on without it, to find what else is wrong.
                     if !remove(&mut value, &path) {
                         return Err(CliError::Config(self.problems.join("\n")));
@@ -222,24 +252,35 @@ impl Layers {
 fn check(config: &Config) -> Option<String> {
     let rate = config.limits.host.requests_per_second;
     if !rate.is_finite() || rate <= 0.0 {
-        return Some(format!("limits.host.requests_per_second: {rate} is not above 0; 0.2 is one request in five seconds"));
+        return Some(format!(
+            "limits.host.requests_per_second: {rate} is not above 0; 0.2 is one request in five seconds"
+        ));
     }
     let prefix = &config.bus.topic_prefix;
     let fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
     if prefix.is_empty() || prefix.len() > 100 || !prefix.chars().all(fine) {
-        return Some(format!("bus.topic_prefix: {prefix:?} cannot begin a topic's name; letters, digits, `.`, `-` and `_`, at most 100"));
+        return Some(format!(
+            "bus.topic_prefix: {prefix:?} cannot begin a topic's name; letters, digits, `.`, `-` and `_`, at most 100"
+        ));
     }
-    (!config.sink.sqlite && config.sink.json_lines.is_none()).then(|| "sink: nothing to write to; set sink.sqlite or sink.json_lines".to_owned())
+    (!config.sink.sqlite && config.sink.json_lines.is_none())
+        .then(|| "sink: nothing to write to; set sink.sqlite or sink.json_lines".to_owned())
 }
 
 fn remove(value: &mut Value, path: &[String]) -> bool {
-    let Some((last, above)) = path.split_last() else { return false };
+    let Some((last, above)) = path.split_last() else {
+        return false;
+    };
     let mut place = value;
     for key in above {
-        let Some(next) = place.get_mut(key) else { return false };
+        let Some(next) = place.get_mut(key) else {
+            return false;
+        };
         place = next;
     }
-    place.as_object_mut().is_some_and(|map| map.remove(last).is_some())
+    place
+        .as_object_mut()
+        .is_some_and(|map| map.remove(last).is_some())
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -249,12 +290,19 @@ fn line_of(text: &str, at: usize) -> usize {
 fn json(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).map_or_else(|_| Value::String(n.to_string()), Value::from),
-        DeValue::Float(n) => n.as_str().parse::<f64>().map_or_else(|_| Value::String(n.to_string()), Value::from),
+        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix())
+            .map_or_else(|_| Value::String(n.to_string()), Value::from),
+        DeValue::Float(n) => n
+            .as_str()
+            .parse::<f64>()
+            .map_or_else(|_| Value::String(n.to_string()), Value::from),
         DeValue::Boolean(yes) => Value::Bool(*yes),
         DeValue::Datetime(time) => Value::String(time.to_string()),
         DeValue::Array(items) => items.iter().map(|i| json(i.get_ref())).collect(),
-        DeValue::Table(table) => table.iter().map(|(k, v)| (k.get_ref().to_string(), json(v.get_ref()))).collect(),
+        DeValue::Table(table) => table
+            .iter()
+            .map(|(k, v)| (k.get_ref().to_string(), json(v.get_ref())))
+            .collect(),
     }
 }
 
@@ -276,19 +324,40 @@ mod tests {
     #[test]
     fn environment_goes_before_file_before_default() {
         let text = "[limits.host]\nrequests_per_second = 5\nconcurrency = 7\n[poller]\nmax_age = \"7d\"\n";
-        let (layers, config) = load(text, &[("TELEX__LIMITS__HOST__REQUESTS_PER_SECOND", "1000"), ("OTHER", "x")]);
+        let (layers, config) = load(
+            text,
+            &[
+                ("TELEX__LIMITS__HOST__REQUESTS_PER_SECOND", "1000"),
+                ("OTHER", "x"),
+            ],
+        );
         let config = config.expect("a configuration");
-        assert_eq!((config.limits.host.requests_per_second, config.limits.host.concurrency.get()), (1000.0, 7));
+        assert_eq!(
+            (
+                config.limits.host.requests_per_second,
+                config.limits.host.concurrency.get()
+            ),
+            (1000.0, 7)
+        );
         assert_eq!(config.poller.max_age, Some(Period::seconds(7 * 86_400)));
         assert_eq!(config.poller.initial_items, 100);
-        assert_eq!(layers.origin("limits.host.requests_per_second").to_string(), "environment TELEX__LIMITS__HOST__REQUESTS_PER_SECOND");
-        assert!(layers.origin("limits.host.concurrency").to_string().ends_with("telex.toml:3"));
+        assert_eq!(
+            layers.origin("limits.host.requests_per_second").to_string(),
+            "environment TELEX__LIMITS__HOST__REQUESTS_PER_SECOND"
+        );
+        assert!(
+            layers
+                .origin("limits.host.concurrency")
+                .to_string()
+                .ends_with("telex.toml:3")
+        );
         assert_eq!(layers.origin("poller.initial_items"), Origin::Default);
     }
 
     #[test]
     fn all_problems_at_once_with_place_and_suggestion() {
-        let text = "[poler]\nfeeds = \"x\"\n[limits.host]\nconcurrency = 0\n[web]\nallow_addresses = [\"all\"]\n";
+        let text =
+            "[poler]\nfeeds = \"x\"\n[limits.host]\nconcurrency = 0\n[web]\nallow_addresses = [\"all\"]\n";
         let (_, config) = load(text, &[("TELEX__POLLER__INITIAL_ITEM", "3")]);
         let text = config.expect_err("a refusal").to_string();
         for part in [
@@ -300,13 +369,22 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         let (_, config) = load("a = [", &[]);
-        assert!(config.expect_err("no TOML").to_string().contains("telex.toml:1: "));
+        assert!(
+            config
+                .expect_err("no TOML")
+                .to_string()
+                .contains("telex.toml:1: ")
+        );
         assert!(load("[limits.host]\nrequests_per_second = 0", &[]).1.is_err());
     }
 
     #[test]
     fn values_of_the_environment_take_the_settings_type() {
-        let variables = [("TELEX__BUS__TOPIC_PREFIX", "123"), ("TELEX__SINK__SQLITE", "true"), ("TELEX__FETCHER__FIRST_RETRY", "90s")];
+        let variables = [
+            ("TELEX__BUS__TOPIC_PREFIX", "123"),
+            ("TELEX__SINK__SQLITE", "true"),
+            ("TELEX__FETCHER__FIRST_RETRY", "90s"),
+        ];
         let config = load("", &variables).1.expect("a configuration");
         assert_eq!(config.bus.topic_prefix, "123");
         assert_eq!(config.fetcher.first_retry, Period::seconds(90));

@@ -19,7 +19,10 @@ impl Period {
 
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let (number, unit) = UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit))).unwrap_or((text, 1));
+        let (number, unit) = UNITS
+            .iter()
+            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
+            .unwrap_or((text, 1));
         let seconds = number.trim().parse::<f64>().ok()? * unit as f64;
         Duration::try_from_secs_f64(seconds).ok().map(Self)
     }
@@ -31,7 +34,10 @@ impl Serialize for Period {
         if self.0.subsec_nanos() > 0 {
             return out.collect_str(&format_args!("{}s", self.0.as_secs_f64()));
         }
-        let (name, unit) = UNITS.into_iter().find(|(_, unit)| seconds > 0 && seconds.is_multiple_of(*unit)).unwrap_or(("s", 1));
+        let (name, unit) = UNITS
+            .into_iter()
+            .find(|(_, unit)| seconds > 0 && seconds.is_multiple_of(*unit))
+            .unwrap_or(("s", 1));
         out.collect_str(&format_args!("{}{name}", seconds / unit))
     }
 }
@@ -48,7 +54,11 @@ impl<'de> Deserialize<'de> for Period {
             Raw::Number(n) => (Duration::try_from_secs_f64(n).ok().map(Self), n.to_string()),
             Raw::Text(text) => (Self::parse(&text), text),
         };
-        period.ok_or_else(|| de::Error::custom(format_args!("{given:?} is no length of time; write 90s, 15m, 12h or 7d")))
+        period.ok_or_else(|| {
+            de::Error::custom(format_args!(
+                "{given:?} is no length of time; write 90s, 15m, 12h or 7d"
+            ))
+        })
     }
 }
 
@@ -68,10 +78,21 @@ mod tests {
 
     #[test]
     fn as_people_write_them() {
-        for (text, seconds) in [("\"90s\"", 90), ("\"15m\"", 900), ("\"12h\"", 43_200), ("\"7d\"", 604_800), ("5", 5), ("\"5\"", 5)] {
+        for (text, seconds) in [
+            ("\"90s\"", 90),
+            ("\"15m\"", 900),
+            ("\"12h\"", 43_200),
+            ("\"7d\"", 604_800),
+            ("5", 5),
+            ("\"5\"", 5),
+        ] {
             let period: Period = serde_json::from_str(text).expect("a period");
             assert_eq!(period, Period::seconds(seconds));
-            assert_eq!(serde_json::from_str::<Period>(&serde_json::to_string(&period).expect("text")).expect("again"), period);
+            assert_eq!(
+                serde_json::from_str::<Period>(&serde_json::to_string(&period).expect("text"))
+                    .expect("again"),
+                period
+            );
         }
         for wrong in ["\"soon\"", "-1", "\"-1s\"", "true"] {
             assert!(serde_json::from_str::<Period>(wrong).is_err(), "{wrong}");

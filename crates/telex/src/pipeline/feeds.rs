@@ -24,8 +24,16 @@ pub(crate) struct Declared {
 pub(crate) fn records(bus: &dyn Bus, prefix: &str) -> Result<HashMap<FeedId, FeedRecord>, CliError> {
     let mut out: HashMap<FeedId, FeedRecord> = HashMap::new();
     read_all(bus, &Topic::Feeds.name(prefix), &mut |message| {
-        let id = std::str::from_utf8(&message.key).ok().and_then(|k| k.parse::<FeedId>().ok());
-        match (id, message.value.as_ref().map(|v| serde_json::from_slice::<FeedRecord>(v))) {
+        let id = std::str::from_utf8(&message.key)
+            .ok()
+            .and_then(|k| k.parse::<FeedId>().ok());
+        match (
+            id,
+            message
+                .value
+                .as_ref()
+                .map(|v| serde_json::from_slice::<FeedRecord>(v)),
+        ) {
             (Some(id), Some(Ok(record))) => drop(out.insert(id, record)),
             (Some(id), None) => drop(out.remove(&id)),
             _ => {}
@@ -36,7 +44,12 @@ pub(crate) fn records(bus: &dyn Bus, prefix: &str) -> Result<HashMap<FeedId, Fee
 
 /// Makes the list hold what was named. With [`Origin::File`] feeds of an earlier file that are not named any more go;
 /// feeds that were added by command stay as they are.
-pub(crate) fn declare(bus: &dyn Bus, prefix: &str, listed: Vec<Listed>, origin: Origin) -> Result<Declared, CliError> {
+pub(crate) fn declare(
+    bus: &dyn Bus,
+    prefix: &str,
+    listed: Vec<Listed>,
+    origin: Origin,
+) -> Result<Declared, CliError> {
     let mut known = records(bus, prefix)?;
     let mut done = Declared::default();
     let mut outputs = Vec::new();
@@ -83,7 +96,10 @@ pub(crate) fn append(bus: &dyn Bus, mut outputs: Vec<Output>) -> Result<(), CliE
 
 /// The record of a feed on the bus.
 fn output(record: &FeedRecord, prefix: &str) -> Output {
-    Output { value: Some(to_json(record).into()), ..removal(record, prefix) }
+    Output {
+        value: Some(to_json(record).into()),
+        ..removal(record, prefix)
+    }
 }
 
 /// What takes a feed off the list.

@@ -13,7 +13,13 @@ use telex_telemetry::Metrics;
 pub(crate) const DROP_REASONS: [&str; 1] = ["retraction"];
 
 /// Reasons for which an article becomes a dead letter.
-pub(crate) const DEAD_REASONS: [&str; 5] = ["invalid_json", "wrong_type", "oversize", "panic", "killed_process"];
+pub(crate) const DEAD_REASONS: [&str; 5] = [
+    "invalid_json",
+    "wrong_type",
+    "oversize",
+    "panic",
+    "killed_process",
+];
 
 /// The classifier as a stage.
 pub(crate) struct ClassifierStage {
@@ -26,14 +32,29 @@ pub(crate) struct ClassifierStage {
 
 impl ClassifierStage {
     /// `topics` are the classifier's tags with their topics.
-    pub(crate) fn new(prefix: &str, classifier: Arc<Classifier>, topics: Vec<(String, Topic)>, metrics: Arc<Metrics>) -> Self {
-        topics.iter().for_each(|(tag, _)| drop(metrics.tagged.with_label_values(&[tag])));
-        Self { prefix: prefix.to_owned(), classifier, topics, metrics }
+    pub(crate) fn new(
+        prefix: &str,
+        classifier: Arc<Classifier>,
+        topics: Vec<(String, Topic)>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        topics
+            .iter()
+            .for_each(|(tag, _)| drop(metrics.tagged.with_label_values(&[tag])));
+        Self {
+            prefix: prefix.to_owned(),
+            classifier,
+            topics,
+            metrics,
+        }
     }
 
     fn count(&self, tagged: &Tagged, now: Timestamp) {
         let age = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
-        tagged.tags.iter().for_each(|t| self.metrics.tagged.with_label_values(&[&t.topic]).inc());
+        tagged
+            .tags
+            .iter()
+            .for_each(|t| self.metrics.tagged.with_label_values(&[&t.topic]).inc());
         if tagged.revision == 1 {
             self.metrics.seen_to_tagged.observe(age(tagged.first_seen));
             if let Some(published) = tagged.published {
@@ -49,7 +70,11 @@ impl Transform for ClassifierStage {
             Ok(article) => article,
             Err(outcome) => return outcome,
         };
-        let document = Document { title: &article.title, text: &article.text, language: article.language.as_deref() };
+        let document = Document {
+            title: &article.title,
+            text: &article.text,
+            language: article.language.as_deref(),
+        };
         let found = self.classifier.classify(&document);
         let (id, revision, first_seen) = (article.id, article.revision, article.first_seen);
         let mut tagged = Tagged::new(article, self.classifier.version(), found.tags, found.concepts);
@@ -58,7 +83,10 @@ impl Transform for ClassifierStage {
         let event_id = format!("{id}:{revision}:{}", tagged.topics_version);
         let mut headers = event::headers(&Topic::Tagged, "classifier", event_id, now);
         let tags: Vec<&str> = tagged.tags.iter().map(|t| t.topic.as_str()).collect();
-        headers.push((event::TRACEPARENT.to_owned(), event::traceparent(id, revision, "classifier")));
+        headers.push((
+            event::TRACEPARENT.to_owned(),
+            event::traceparent(id, revision, "classifier"),
+        ));
         headers.push((event::TAGS.to_owned(), tags.join(",")));
         headers.push((event::FIRST_SEEN.to_owned(), first_seen.to_string()));
         let value = Bytes::from(to_json(&tagged));

@@ -13,10 +13,23 @@ use telex_telemetry::Metrics;
 pub(crate) const DROP_REASONS: [&str; 2] = ["no_text", "retraction"];
 
 /// Reasons for which a page becomes a dead letter.
-pub(crate) const DEAD_REASONS: [&str; 5] = ["invalid_json", "wrong_type", "oversize", "panic", "killed_process"];
+pub(crate) const DEAD_REASONS: [&str; 5] = [
+    "invalid_json",
+    "wrong_type",
+    "oversize",
+    "panic",
+    "killed_process",
+];
 
 /// Kinds of articles, as labels.
-const KINDS: [Kind; 6] = [Kind::Article, Kind::Listing, Kind::Paywall, Kind::Consent, Kind::Error, Kind::Summary];
+const KINDS: [Kind; 6] = [
+    Kind::Article,
+    Kind::Listing,
+    Kind::Paywall,
+    Kind::Consent,
+    Kind::Error,
+    Kind::Summary,
+];
 
 /// The cleaner as a stage.
 pub(crate) struct CleanerStage {
@@ -26,8 +39,13 @@ pub(crate) struct CleanerStage {
 
 impl CleanerStage {
     pub(crate) fn new(prefix: &str, metrics: Arc<Metrics>) -> Self {
-        KINDS.iter().for_each(|k| drop(metrics.kinds.with_label_values(&[label(*k)])));
-        Self { prefix: prefix.to_owned(), metrics }
+        KINDS
+            .iter()
+            .for_each(|k| drop(metrics.kinds.with_label_values(&[label(*k)])));
+        Self {
+            prefix: prefix.to_owned(),
+            metrics,
+        }
     }
 }
 
@@ -48,12 +66,17 @@ impl Transform for CleanerStage {
             Ok(page) => page,
             Err(outcome) => return outcome,
         };
-        let Some(article) = article(page) else { return Outcome::Drop("no_text") };
+        let Some(article) = article(page) else {
+            return Outcome::Drop("no_text");
+        };
         self.metrics.kinds.with_label_values(&[label(article.kind)]).inc();
         let topic = Topic::Articles;
         let id = format!("{}:{}", article.id, article.revision);
         let mut headers = event::headers(&topic, "cleaner", id, Timestamp::now());
-        headers.push((event::TRACEPARENT.to_owned(), event::traceparent(article.id, article.revision, "cleaner")));
+        headers.push((
+            event::TRACEPARENT.to_owned(),
+            event::traceparent(article.id, article.revision, "cleaner"),
+        ));
         Outcome::Emit(vec![Output {
             topic: topic.name(&self.prefix),
             key: Bytes::clone(&message.key),
@@ -66,23 +89,40 @@ impl Transform for CleanerStage {
 
 /// Makes an article of a page; none where neither page nor feed has any text.
 fn article(page: Page) -> Option<Article> {
-    let Page { item, revision, first_seen, body, fetch_error } = page;
+    let Page {
+        item,
+        revision,
+        first_seen,
+        body,
+        fetch_error,
+    } = page;
     let (cleaned, kind, error) = match &body {
         Body::Page { html, final_url, .. } => {
-            let cleaned = clean_html(&telex_cleaner::Page { url: Some(final_url), html });
+            let cleaned = clean_html(&telex_cleaner::Page {
+                url: Some(final_url),
+                html,
+            });
             match unusable(&cleaned) {
                 None => {
                     let kind = cleaned.kind;
                     (cleaned, kind, fetch_error)
                 }
                 // What stands in for the page says why.
-                Some(why) => (own_text(&item)?, Kind::Summary, Some(fetch_error.unwrap_or_else(|| why.to_owned()))),
+                Some(why) => (
+                    own_text(&item)?,
+                    Kind::Summary,
+                    Some(fetch_error.unwrap_or_else(|| why.to_owned())),
+                ),
             }
         }
         Body::Feed => (own_text(&item)?, Kind::Article, fetch_error),
         Body::Summary => (own_text(&item)?, Kind::Summary, fetch_error),
     };
-    let title = if matches!(body, Body::Page { .. }) && kind != Kind::Summary { cleaned.title.or(Some(item.title)) } else { Some(item.title) };
+    let title = if matches!(body, Body::Page { .. }) && kind != Kind::Summary {
+        cleaned.title.or(Some(item.title))
+    } else {
+        Some(item.title)
+    };
     let mut source = item.source;
     source.site_name = cleaned.site_name.or(source.site_name);
     Some(Article {
@@ -92,7 +132,11 @@ fn article(page: Page) -> Option<Article> {
         canonical_url: cleaned.canonical_url,
         title: title.unwrap_or_default(),
         text: cleaned.text,
-        authors: if cleaned.authors.is_empty() { item.authors } else { cleaned.authors },
+        authors: if cleaned.authors.is_empty() {
+            item.authors
+        } else {
+            cleaned.authors
+        },
         // The feed's date was made by the publisher's software; the page's may have been guessed.
         published: item.published.or(cleaned.published.map(|d| d.at)),
         modified: item.updated.or(cleaned.modified.map(|d| d.at)),
@@ -119,12 +163,19 @@ fn unusable(cleaned: &Cleaned) -> Option<&'static str> {
 
 /// The feed's own text as an article.
 fn own_text(item: &Item) -> Option<Cleaned> {
-    let html = [&item.content, &item.summary].into_iter().flatten().max_by_key(|html| html.len())?;
+    let html = [&item.content, &item.summary]
+        .into_iter()
+        .flatten()
+        .max_by_key(|html| html.len())?;
     let text = fragment_text(html);
     if text.trim().is_empty() {
         return None;
     }
     // Language and fingerprint by the cleaner's own measures; the text stays as the feed has it.
     let measured = clean_text(&text);
-    Some(Cleaned { text, title: None, ..measured })
+    Some(Cleaned {
+        text,
+        title: None,
+        ..measured
+    })
 }

@@ -1,0 +1,139 @@
+//! What goes wrong on the way.
+
+use std::time::Duration;
+
+use telex_model::{Stage, Topic};
+use telex_stream::{Bus, Output, Route};
+
+use crate::world::{Started, World, bus, finish, rows, said, wait_for};
+
+/// Kill -9 at ten moments of a run; what is there in the end is what an undisturbed run leaves.
+#[test]
+fn kill_nine_loses_and_doubles_nothing() {
+    let world = World::new();
+    let mut killed = 0;
+    for i in 0..10u64 {
+        let mut process = Started::new(world.telex(&["run", "all", "--feeds", "feeds.opml"]));
+        std::thread::sleep(Duration::from_millis(60 + 90 * i));
+        if process.ended() {
+            panic!("the pipeline ended by itself: {}", said(&process.finish()));
+        }
+        process.kill();
+        killed += 1;
+    }
+    assert_eq!(killed, 10);
+    let process = Started::new(world.telex(&["run", "all", "--feeds", "feeds.opml"]));
+    let all = world.site.expected().len();
+    wait_for("all articles", || {
+        world.data().join("articles.sqlite").exists() && world.articles(&[]).len() >= all
+    });
+    process.signal("TERM");
+    let out = process.finish();
+    assert!(out.status.success(), "{}", said(&out));
+    world.check_all(&world.articles(&[]));
+    world.check_all(&world.tapped(None));
+}
+
+#[test]
+fn wrong_messages_become_dead_letters_and_can_be_put_back() {
+    let world = World::new();
+    world.once();
+    let before = world.articles(&[]).len();
+    let append = |value: &str, headers: Vec<(String, String)>| {
+        let topic = Topic::Pages.name("telex");
+        let output = Output {
+            topic,
+            key: "k".into(),
+            route: Route::Key,
+            value: Some(value.to_owned().into()),
+            headers,
+        };
+        bus(&world.data()).0.append(vec![output]).unwrap();
+    };
+    append("{broken", Vec::new());
+    append("{}", vec![("ce_type".to_owned(), "telex.page.v9".to_owned())]);
+    let summary = world.once();
+    assert_eq!(summary["dead_letters"], 2, "{summary}");
+    let letters = rows(&finish(world.telex(&[
+        "dead-letters",
+        "list",
+        "--output",
+        "json",
+    ])));
+    let reasons: Vec<&str> = letters.iter().map(|l| l["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["invalid_json", "wrong_type"]);
+    let shown = finish(world.telex(&[
+        "dead-letters",
+        "show",
+        letters[0]["id"].as_str().unwrap(),
+        "--output",
+        "json",
+    ]));
+    let shown = rows(&shown).remove(0);
+    assert_eq!(shown["value"], "{broken");
+    assert!(shown["origin"].as_str().unwrap().starts_with("telex.pages.v1/"));
+    let dry = finish(world.telex(&[
+        "dead-letters",
+        "replay",
+        "--reason",
+        "invalid_json",
+        "--dry-run",
+        "--output",
+        "json",
+    ]));
+    assert_eq!(rows(&dry)[0]["count"], 1);
+    assert_eq!(world.once()["dead_letters"], 0, "a dry run changes nothing");
+    finish(world.telex(&["dead-letters", "replay", "--reason", "invalid_json"]));
+    assert_eq!(world.once()["dead_letters"], 1, "it is as broken as before");
+    assert!(world.articles(&[]).len() <= before + 1);
+}
+
+#[test]
+fn a_bus_without_room_holds_the_pipeline_and_loses_nothing() {
+    let world = World::new();
+    let mut command = world.telex(&["run", "all", "--feeds", "feeds.opml"]);
+    command
+        .env("TELEX__BUS__MAX_BYTES", (1 << 20).to_string())
+        .env("TELEX__LOG__FILTER", "warn");
+    let process = Started::new(command);
+    wait_for("the bus to be full", || {
+        world
+            .data()
+            .join("bus.sqlite")
+            .metadata()
+            .is_ok_and(|m| m.len() >= 900 << 10)
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    process.signal("TERM");
+    let out = process.finish();
+    assert!(out.status.success(), "{}", said(&out));
+    assert!(
+        said(&out).contains("bus.max_bytes"),
+        "it says what to do: {}",
+        said(&out)
+    );
+    let held = world.articles(&[]).len();
+    assert!(held < world.site.expected().len());
+    // With room it goes on where it was.
+    let process = Started::new(world.telex(&["run", "all", "--feeds", "feeds.opml"]));
+    let all = world.site.expected().len();
+    wait_for("all articles", || world.articles(&[]).len() >= all);
+    process.signal("TERM");
+    assert!(process.finish().status.success());
+    world.check_all(&world.articles(&[]));
+}
+
+#[test]
+fn stages_can_run_one_after_the_other() {
+    let world = World::new();
+    for stage in Stage::ALL {
+        let mut args = vec!["run", stage.name(), "--once"];
+        if stage == Stage::Poller {
+            args.extend(["--feeds", "feeds.opml"]);
+        }
+        let out = finish(world.telex(&args));
+        assert!(out.status.success(), "{stage}: {}", said(&out));
+    }
+    let late = world.site.expected().iter().filter(|e| e.retried).count();
+    assert_eq!(world.articles(&[]).len(), world.site.expected().len() - late);
+}

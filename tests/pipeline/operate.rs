@@ -1,0 +1,227 @@
+//! What an operator does.
+
+use serde_json::Value;
+
+use crate::world::{Started, World, finish, free_port, get, rows, said, telex, wait_for};
+
+#[test]
+fn metrics_and_health_tell_the_truth() {
+    let world = World::new();
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let process =
+        Started::new(world.telex(&["run", "all", "--feeds", "feeds.opml", "--metrics-listen", &listen]));
+    wait_for("readiness", || {
+        get(port, "/readyz").is_some_and(|(status, _)| status == 200)
+    });
+    assert_eq!(get(port, "/livez").unwrap().0, 200);
+    let out = finish(world.telex(&["health", "--address", &listen]));
+    assert!(out.status.success(), "{}", said(&out));
+    let all = world.site.expected().len() as f64;
+    let value = |text: &str, series: &str| -> Option<f64> {
+        text.lines()
+            .find_map(|l| l.strip_prefix(series)?.trim().parse().ok())
+    };
+    let metric = |series: &str| value(&get(port, "/metrics")?.1, series);
+    wait_for("all articles in the sink", || {
+        metric("telex_messages_in_total{stage=\"sink\"}") >= Some(all)
+    });
+    let text = get(port, "/metrics").unwrap().1;
+    for stage in ["poller", "fetcher", "cleaner", "classifier", "sink"] {
+        for name in [
+            "messages_in_total",
+            "bytes_in_total",
+            "messages_out_total",
+            "bytes_out_total",
+            "lag_messages",
+            "lag_seconds",
+            "rate_limit_wait_seconds_total",
+            "in_flight",
+            "retries_total",
+            "assigned_partitions",
+            "breaker_open",
+        ] {
+            let series = format!("telex_{name}{{stage=\"{stage}\"}}");
+            assert!(value(&text, &series).is_some(), "{series} is missing");
+        }
+        assert_eq!(
+            value(&text, &format!("telex_assigned_partitions{{stage=\"{stage}\"}}")),
+            Some(12.0)
+        );
+    }
+    assert!(text.contains("telex_dead_letters_total{reason=\"invalid_json\",stage=\"cleaner\"} 0"));
+    assert_eq!(value(&text, "telex_seen_to_tagged_seconds_count"), Some(all));
+    assert_eq!(value(&text, "telex_feeds{health=\"failing\"}"), Some(1.0));
+    process.signal("TERM");
+    let out = process.finish();
+    assert!(out.status.success(), "{}", said(&out));
+    let out = finish(world.telex(&["health", "--address", &listen]));
+    assert_eq!(out.status.code(), Some(69), "{}", said(&out));
+}
+
+#[test]
+fn one_trace_follows_an_article_over_all_topics() {
+    use telex_stream::{Bus, read_all};
+    let world = World::new();
+    world.once();
+    let bus = crate::world::bus(&world.data());
+    let mut traces: Vec<Vec<String>> = Vec::new();
+    for topic in [
+        "telex.items.v1",
+        "telex.pages.v1",
+        "telex.articles.v1",
+        "telex.tagged.v1",
+    ] {
+        let mut found = Vec::new();
+        read_all(&bus.0 as &dyn Bus, topic, &mut |m| {
+            let trace = m
+                .headers
+                .iter()
+                .find(|(n, _)| n == "traceparent")
+                .unwrap_or_else(|| panic!("{topic}: no traceparent"));
+            found.push(trace.1[..35].to_owned());
+            assert!(
+                m.headers.iter().any(|(n, v)| n == "ce_specversion" && v == "1.0"),
+                "{topic}"
+            );
+        })
+        .unwrap();
+        found.sort();
+        found.dedup();
+        traces.push(found);
+    }
+    assert!(!traces[3].is_empty());
+    assert!(
+        traces[3]
+            .iter()
+            .all(|t| traces[..3].iter().all(|earlier| earlier.contains(t)))
+    );
+}
+
+#[test]
+fn feeds_come_and_go_by_file_and_by_command() {
+    let world = World::new();
+    let feeds: Vec<String> = world.site.feeds().iter().map(|f| f.url.clone()).collect();
+    let run = |args: &[&str]| {
+        let out = finish(world.telex(args));
+        assert!(out.status.success(), "{args:?}: {}", said(&out));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    run(&["feeds", "add", &feeds[0], "--label", "mine"]);
+    std::fs::write(world.path().join("list.txt"), format!("# one\n{}\n", feeds[1])).unwrap();
+    run(&["run", "poller", "--once", "--feeds", "list.txt"]);
+    let listed = || -> Vec<String> {
+        let rows = rows(&finish(world.telex(&["feeds", "list", "--output", "json"])));
+        let mut urls: Vec<String> = rows
+            .iter()
+            .map(|r| r["feed"]["url"].as_str().unwrap().to_owned())
+            .collect();
+        urls.sort();
+        urls
+    };
+    let mut both = vec![feeds[0].clone(), feeds[1].clone()];
+    both.sort();
+    assert_eq!(listed(), both);
+    std::fs::write(world.path().join("list.txt"), "").unwrap();
+    let summary: Value = serde_json::from_str(
+        run(&[
+            "run", "poller", "--once", "--feeds", "list.txt", "--output", "json",
+        ])
+        .trim(),
+    )
+    .unwrap();
+    assert_eq!(summary["feeds"], 1, "what left the file is no longer polled");
+    assert_eq!(listed(), [feeds[0].clone()]);
+    let opml = run(&["feeds", "export"]);
+    assert!(opml.contains("mine") && opml.contains(&feeds[0]), "{opml}");
+    std::fs::write(world.path().join("out.opml"), &opml).unwrap();
+    run(&["feeds", "remove", &feeds[0]]);
+    assert!(listed().is_empty());
+    run(&["feeds", "import", "out.opml"]);
+    assert_eq!(listed(), [feeds[0].clone()]);
+    let about = run(&["feeds", "test", &feeds[0]]);
+    assert!(about.contains("format") && about.contains("items"), "{about}");
+    assert_eq!(
+        finish(world.telex(&["feeds", "remove", "https://nowhere.test/"]))
+            .status
+            .code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_feed_added_beside_the_running_pipeline_is_polled() {
+    let world = World::new();
+    let process = Started::new(world.telex(&["run", "all"]));
+    wait_for("the bus", || world.data().join("articles.sqlite").exists());
+    let out = finish(world.telex(&["feeds", "add", &world.site.feeds()[0].url]));
+    assert!(out.status.success(), "{}", said(&out));
+    wait_for("its articles", || !world.articles(&["--limit", "1"]).is_empty());
+    process.signal("TERM");
+    assert!(process.finish().status.success());
+}
+
+#[test]
+fn questions_about_the_installation_are_answered() {
+    let world = World::new();
+    world.once();
+    let answers = |args: &[&str], part: &str| {
+        let out = finish(world.telex(args));
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(
+            out.status.success() && text.contains(part),
+            "{args:?}: {text} {}",
+            said(&out)
+        );
+    };
+    answers(&["doctor"], "the file is whole");
+    answers(&["check", "--feeds", "feeds.opml"], "feeds in");
+    answers(&["config", "show", "--origin"], "environment TELEX__DATA_DIR");
+    answers(&["config", "init"], "[limits.host]");
+    answers(&["config", "schema"], "requests_per_second");
+    answers(&["topics", "plan"], "telex.tagged.ukraine.v1");
+    answers(&["topics", "apply"], "exists");
+    answers(&["completions", "bash"], "telex");
+    answers(&["schema", "tagged"], "topics_version");
+    answers(&["articles", "--search", "Kharkiv"], "Kharkiv");
+}
+
+#[test]
+fn classify_explains_itself() {
+    use std::io::Write;
+    let mut command = telex(&["classify", "--explain"]);
+    command.stdin(std::process::Stdio::piped());
+    let mut process = Started::new(command);
+    let mut input = process.0.as_mut().unwrap().stdin.take().unwrap();
+    input
+        .write_all(
+            "NATO ministers meet\nMinisters of the Alliance met at NATO headquarters in Brussels.".as_bytes(),
+        )
+        .unwrap();
+    drop(input);
+    let out = process.finish();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(
+        out.status.success() && text.contains("nato") && text.contains("[NATO]"),
+        "{text}"
+    );
+}
+
+/// A stage that may process five messages a second takes its time, and says so.
+#[test]
+fn every_stage_keeps_its_rate() {
+    let world = World::new();
+    world.once();
+    let world = World::new();
+    let begin = std::time::Instant::now();
+    let mut command = world.telex(&["run", "all", "--once", "--feeds", "feeds.opml"]);
+    command.env("TELEX__LIMITS__CLASSIFIER__MESSAGES_PER_SECOND", "20");
+    assert!(finish(command).status.success());
+    let articles = world.articles(&[]).len() as u64;
+    let least = (articles - 20) / 20;
+    assert!(
+        begin.elapsed().as_secs() >= least,
+        "{articles} articles in {:?}",
+        begin.elapsed()
+    );
+}
