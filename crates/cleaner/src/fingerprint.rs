@@ -14,32 +14,50 @@ pub const NEAR_COPY_BITS: u32 = 10;
 
 /// Computes the fingerprint of a text as 16 hexadecimal digits; `None` where there is no word.
 pub fn fingerprint(text: &str) -> Option<String> {
-    let mut counts = [0i32; 64];
-    let mut group = [0u64; GROUP];
-    let mut seen = 0usize;
-    for word in text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-    {
-        group.rotate_left(1);
-        if let Some(last) = group.last_mut() {
-            *last = hash_word(word);
+    let mut words = Vec::new();
+    hash_words(text, &mut words);
+    if words.is_empty() {
+        return None;
+    }
+    let mut counts = [0u32; 64];
+    let groups = words.windows(GROUP.min(words.len()));
+    let total = groups.len();
+    // Eight counters of a byte each fit into a word; they are emptied before they can overflow.
+    for chunk in groups.collect::<Vec<_>>().chunks(255) {
+        let mut lanes = [0u64; 8];
+        for group in chunk {
+            for (lane, byte) in lanes.iter_mut().zip(combine(group).to_le_bytes()) {
+                *lane += SPREAD.get(usize::from(byte)).copied().unwrap_or(0);
+            }
         }
-        seen += 1;
-        if seen >= GROUP {
-            count(&mut counts, combine(&group));
+        for (counts, lane) in counts.chunks_exact_mut(8).zip(lanes) {
+            for (count, seen) in counts.iter_mut().zip(lane.to_le_bytes()) {
+                *count += u32::from(seen);
+            }
         }
     }
-    match seen {
-        0 => return None,
-        1..GROUP => count(&mut counts, combine(&group)),
-        _ => {}
-    }
+    let is_set = |count: u32| u64::from(count as usize * 2 > total);
     let bits = counts
         .iter()
-        .fold(0u64, |bits, &count| (bits << 1) | u64::from(count > 0));
+        .enumerate()
+        .fold(0u64, |bits, (bit, &count)| bits | (is_set(count) << bit));
     Some(format!("{bits:016x}"))
 }
+
+/// Each bit of a byte in a byte of its own.
+const SPREAD: [u64; 256] = {
+    let mut table = [0u64; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut bit = 0;
+        while bit < 8 {
+            table[byte] |= (((byte >> bit) & 1) as u64) << (bit * 8);
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// Counts the bits in which two fingerprints differ; `None` where one of them is none.
 pub fn distance(left: &str, right: &str) -> Option<u32> {
@@ -47,23 +65,39 @@ pub fn distance(left: &str, right: &str) -> Option<u32> {
     Some((read(left)? ^ read(right)?).count_ones())
 }
 
-fn count(counts: &mut [i32; 64], hash: u64) {
-    for (bit, count) in counts.iter_mut().enumerate() {
-        *count += i32::from((hash >> bit) & 1 == 1) * 2 - 1;
+/// Hashes every word of a text without regard to case, into a list that is emptied first.
+pub(crate) fn hash_words(text: &str, into: &mut Vec<u64>) {
+    into.clear();
+    let mut hash = SEED;
+    for c in text.chars() {
+        if c.is_ascii() {
+            if c.is_ascii_alphanumeric() {
+                hash = step(hash, u32::from(c.to_ascii_lowercase()));
+                continue;
+            }
+        } else if c.is_alphanumeric() {
+            hash = c.to_lowercase().fold(hash, |hash, c| step(hash, u32::from(c)));
+            continue;
+        }
+        if hash != SEED {
+            into.push(hash);
+            hash = SEED;
+        }
+    }
+    if hash != SEED {
+        into.push(hash);
     }
 }
 
-/// Hashes a word without regard to case (FNV-1a, whose weak high bits [`combine`] mixes).
-fn hash_word(word: &str) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for c in word.chars().flat_map(char::to_lowercase) {
-        hash = (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0100_0000_01b3);
-    }
-    hash
+/// Start and step of the hash of a word (FNV-1a, whose weak high bits [`combine`] mixes).
+const SEED: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn step(hash: u64, unit: u32) -> u64 {
+    (hash ^ u64::from(unit)).wrapping_mul(0x0100_0000_01b3)
 }
 
 /// Joins the words of a group in their order (the mixing function of SplitMix64).
-fn combine(group: &[u64; GROUP]) -> u64 {
+fn combine(group: &[u64]) -> u64 {
     group.iter().fold(0, |state: u64, word| {
         let mut z = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -12,6 +12,7 @@ mod language;
 mod meta;
 mod scrape;
 mod select;
+pub mod training;
 
 use telex_model::Kind;
 use url::Url;
@@ -67,7 +68,7 @@ pub fn clean_html(page: &Page<'_>) -> Cleaned {
     let site_name = meta::site_name(&document, &said);
     let claimed = said.language.as_deref().or(document.language);
     Cleaned {
-        kind: kind::of_page(&document, &said, &selected),
+        kind: kind::of_page(&document, &said, selected.sure_words),
         published: meta::published(&document, &said, url.as_ref()),
         modified: meta::modified(&document, &said),
         authors: meta::authors(&document, &said, site_name.as_deref()),

@@ -17,6 +17,9 @@ const MAX_NODES: usize = 262_144;
 /// `meta` elements, and properties in the body, beyond this number are not read.
 const MAX_PROPERTIES: usize = 1_024;
 
+/// Bytes of a `class`, `id` or `itemprop` that are kept. Names are looked at again for every block they stand around.
+const MAX_NAME_BYTES: usize = 512;
+
 const LINK: u8 = 1;
 const STRONG: u8 = 2;
 const EM: u8 = 4;
@@ -138,15 +141,21 @@ impl<'a> Builder<'a> {
 
     /// Adds the words of a line.
     fn words(&mut self, line: &str, node: u32) {
-        for word in line.split(is_space) {
-            if !word.is_empty() {
-                self.separate(node);
-                self.document.text.push_str(word);
+        let mut rest = line;
+        loop {
+            let blank = leading_space(rest.as_bytes());
+            self.space |= blank > 0;
+            rest = rest.get(blank..).unwrap_or_default();
+            if rest.is_empty() {
+                return;
             }
-            self.space = true;
+            let (word, tail) = rest
+                .split_at_checked(word_length(rest.as_bytes()))
+                .unwrap_or((rest, ""));
+            self.separate(node);
+            self.document.text.push_str(word);
+            rest = tail;
         }
-        // What follows the last word directly continues it.
-        self.space = line.chars().next_back().map_or(self.space, is_space);
     }
 
     /// Writes the space or line break that is due and widens the block's element to hold this one.
@@ -437,9 +446,35 @@ pub(crate) fn heading_level(tag: Tag) -> Option<u8> {
     }
 }
 
-/// White space as the standard has it, and the no-break space, which pages use for layout.
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}' | '\u{a0}')
+/// Measures the white space at the beginning: that of the standard, and the no-break space, which pages use for layout.
+fn leading_space(text: &[u8]) -> usize {
+    let mut length = 0;
+    loop {
+        length += match text.get(length..) {
+            Some([b' ' | b'\t' | b'\n' | b'\r' | 0xc, ..]) => 1,
+            Some([0xc2, 0xa0, ..]) => 2,
+            _ => return length,
+        };
+    }
+}
+
+/// Measures the word at the beginning.
+fn word_length(text: &[u8]) -> usize {
+    let mut length = 0;
+    loop {
+        let rest = text.get(length..).unwrap_or_default();
+        let Some(found) = rest
+            .iter()
+            .position(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0xc | 0xc2))
+        else {
+            return text.len();
+        };
+        length += found;
+        if leading_space(rest.get(found..).unwrap_or_default()) > 0 {
+            return length;
+        }
+        length += 1;
+    }
 }
 
 fn flags_of(tag: Tag, marks: &Marks<'_>) -> u8 {
@@ -465,10 +500,10 @@ fn marks(attributes: Attributes<'_>) -> Marks<'_> {
             _ => continue,
         };
         match known {
-            "class" if marks.class.is_empty() => marks.class = value,
-            "id" if marks.id.is_empty() => marks.id = value,
-            "role" => marks.role = value,
-            "itemprop" => marks.itemprop = value,
+            "class" if marks.class.is_empty() => marks.class = clip(value),
+            "id" if marks.id.is_empty() => marks.id = clip(value),
+            "role" => marks.role = clip(value),
+            "itemprop" => marks.itemprop = clip(value),
             "content" => marks.content = Some(value),
             "datetime" => marks.datetime = Some(value),
             "href" => marks.link = true,
@@ -477,9 +512,9 @@ fn marks(attributes: Attributes<'_>) -> Marks<'_> {
             _ if known.bytes().any(|b| b.is_ascii_uppercase()) => {
                 let lower = known.to_ascii_lowercase();
                 match lower.as_str() {
-                    "class" => marks.class = value,
-                    "id" => marks.id = value,
-                    "itemprop" => marks.itemprop = value,
+                    "class" => marks.class = clip(value),
+                    "id" => marks.id = clip(value),
+                    "itemprop" => marks.itemprop = clip(value),
                     "href" => marks.link = true,
                     "style" => marks.hidden |= hides(value),
                     _ => {}
@@ -489,6 +524,13 @@ fn marks(attributes: Attributes<'_>) -> Marks<'_> {
         }
     }
     marks
+}
+
+/// Cuts a name that no person would write.
+fn clip(value: &str) -> &str {
+    value
+        .get(..value.floor_char_boundary(MAX_NAME_BYTES))
+        .unwrap_or_default()
 }
 
 /// Tells whether a style hides the element.

@@ -5,11 +5,13 @@
 //! 1.3 ms, as much as the whole cleaner may.)
 
 mod builder;
+mod lines;
 mod page;
 mod tag;
 mod token;
 
-pub(crate) use builder::read;
+pub(crate) use builder::{heading_level, read};
+pub(crate) use lines::read_lines;
 pub(crate) use page::{Block, Document};
 pub(crate) use tag::Tag;
 pub(crate) use token::decode;

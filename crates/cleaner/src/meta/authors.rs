@@ -38,7 +38,6 @@ pub(crate) fn authors(document: &Document<'_>, said: &Statements, site: Option<&
     if names.is_empty() {
         bylines(document, &mut names, site);
     }
-    names.truncate(MAX_AUTHORS);
     names
 }
 
@@ -98,6 +97,9 @@ fn add(names: &mut Vec<String>, stated: &str, site: Option<&str>) {
         .flat_map(|part| part.split(" and "))
         .flat_map(|part| part.split(" und "))
     {
+        if names.len() >= MAX_AUTHORS {
+            return;
+        }
         let name = part
             .trim()
             .trim_matches(|c: char| !c.is_alphanumeric() && c != '.' && c != ')');

@@ -64,6 +64,9 @@ const MODIFIED: [&str; 8] = [
     "last-modified",
 ];
 
+/// Longer addresses are not looked into; browsers and servers stop at 2,000 to 8,000 bytes.
+const MAX_PATH: usize = 2_048;
+
 /// Blocks before and behind the headline in which a visible date is looked for.
 const NEAR_TITLE: usize = 12;
 
@@ -151,6 +154,9 @@ fn time_element(document: &Document<'_>) -> Option<Timestamp> {
 /// Reads a day from an address: `/2026/03/01/`, `-20260301`, `2026-03-01`.
 fn from_url(url: &Url) -> Option<Timestamp> {
     let path = url.path();
+    if path.len() > MAX_PATH {
+        return None;
+    }
     let parts: Vec<&str> = path
         .split(|c: char| !c.is_ascii_digit())
         .filter(|part| !part.is_empty())

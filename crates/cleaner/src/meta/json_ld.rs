@@ -15,6 +15,9 @@ const STORY_TYPES: [&str; 6] = [
     "Recipe",
 ];
 
+/// Parts of the names of types that news sites use.
+const NEWS_TYPES: [&str; 3] = ["News", "LiveBlog", "Report"];
+
 /// What JSON-LD says of the article; everything may be wrong.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Statements {
@@ -36,6 +39,8 @@ pub(crate) struct Statements {
     pub(crate) language: Option<String>,
     /// Whether an object of a story's type was found.
     pub(crate) is_story: bool,
+    /// Whether that type was one of news.
+    pub(crate) is_news: bool,
     /// Whether an object said `isAccessibleForFree: false`.
     pub(crate) is_sold: bool,
 }
@@ -44,12 +49,19 @@ pub(crate) struct Statements {
 pub(crate) fn statements(scripts: &[&str]) -> Statements {
     let mut found = Statements::default();
     let mut budget = MAX_OBJECTS;
-    for script in scripts {
+    for script in scripts.iter().filter(|script| says_something(script)) {
         if let Some(value) = parse(script) {
             visit(&value, &mut found, &mut budget);
         }
     }
     found
+}
+
+/// Tells whether a script may hold what is read here; breadcrumbs and the like need not be parsed.
+fn says_something(script: &str) -> bool {
+    ["rticle", "osting", "eport", "WebPage", "WebSite", "Recipe"]
+        .iter()
+        .any(|word| memchr::memmem::find(script.as_bytes(), word.as_bytes()).is_some())
 }
 
 /// Parses a script as pages have it: in comments, with a semicolon, with raw line breaks inside strings.
@@ -80,6 +92,7 @@ fn visit(value: &Value, found: &mut Statements, budget: &mut usize) {
             let kind = object.get("@type");
             if is_story(kind) {
                 take_story(value, found);
+                found.is_news |= names(kind).any(|name| NEWS_TYPES.iter().any(|news| name.contains(news)));
             } else if is_type(kind, &["WebPage", "WebSite", "Organization"]) {
                 take_page(value, kind, found);
             }

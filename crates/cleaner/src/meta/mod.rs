@@ -14,7 +14,7 @@ pub(crate) use authors::authors;
 pub use date::{Confidence, Date};
 pub(crate) use date::{modified, published};
 pub(crate) use json_ld::{Statements, statements};
-pub(crate) use title::title;
+pub(crate) use title::{fold, title};
 
 use crate::html::{Document, decode};
 
