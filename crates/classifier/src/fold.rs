@@ -17,6 +17,8 @@ const SPACE: u32 = ' ' as u32;
 const FIRST_UNCASED: u32 = 0x0590;
 /// First letter of the scripts that may write words without spaces (Thai and on).
 const FIRST_UNSPACED: u32 = 0x0E00;
+/// Number of digits that says that the word holds letters.
+const NO_NUMBER: u32 = 100;
 /// Bit of a table entry that says that the character is a capital; the rest is what it folds to.
 const CAPITAL: u32 = 1 << 31;
 
@@ -158,9 +160,12 @@ struct Writer {
     letters: usize,
     capitals: usize,
     /// A full stop, question mark or exclamation mark was read and no letter since.
+    terminal: bool,
+    /// So was a space after it: a capital begins a sentence.
     stopped: bool,
     /// The last character written is a letter.
     in_word: bool,
+    /// Digits of the word so far, or [`NO_NUMBER`].
     digits: u32,
     number: u32,
 }
@@ -183,6 +188,7 @@ impl Writer {
             folded,
             letters: 0,
             capitals: 0,
+            terminal: false,
             stopped: false,
             in_word: false,
             digits: 0,
@@ -196,8 +202,10 @@ impl Writer {
 
     fn separator(&mut self, source: char) {
         match source {
-            '.' | '!' | '?' | '…' | '。' | '।' => self.stopped = true,
+            '.' | '!' | '?' | '…' => self.terminal = true,
+            '。' | '।' => self.stopped = true,
             '\n' => self.begin_sentence(),
+            _ if self.terminal && source.is_whitespace() => self.stopped = true,
             _ => {}
         }
         if self.in_word {
@@ -217,6 +225,7 @@ impl Writer {
             }
             self.stopped = false;
         }
+        self.terminal = false;
         let offset = self.folded.bytes.len();
         if capital {
             self.set_upper(offset);
@@ -226,7 +235,7 @@ impl Writer {
         let bytes = &mut self.folded.bytes;
         match code {
             0x30..0x3A => {
-                self.digits += 1;
+                self.digits = self.digits.saturating_add(1);
                 self.number = self.number.wrapping_mul(10).wrapping_add(code - 0x30);
                 bytes.push(code as u8);
                 return;
@@ -239,17 +248,15 @@ impl Writer {
                 bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }
-        self.digits = 0;
-        self.number = 0;
+        self.digits = NO_NUMBER;
     }
 
     /// Writes small ASCII letters, which fold to themselves.
     fn plain(&mut self, letters: &[u8]) {
         self.folded.length += letters.len();
         self.letters += letters.len();
-        self.stopped = false;
-        self.digits = 0;
-        self.number = 0;
+        (self.stopped, self.terminal) = (false, false);
+        self.digits = NO_NUMBER;
         self.begin_word(false);
         self.folded.bytes.extend_from_slice(letters);
     }
@@ -343,5 +350,79 @@ impl Sentences<'_> {
             self.passed += 1;
         }
         self.passed as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly")]
+
+    use proptest::prelude::*;
+
+    use super::Folded;
+
+    fn folded(source: &str) -> String {
+        String::from_utf8(Folded::new(source).bytes).expect("UTF-8")
+    }
+
+    #[test]
+    fn case_and_diacritics_fold_in_every_script() {
+        let cases = [
+            ("Zełenski, ŁÓDŹ", " zelenski lodz "),
+            ("Київ і Йосип", " киів і иосип "),
+            ("Кии\u{306}в", " киив "),
+            ("ΟΥΚΡΑΝΊΑΣ", " ουκρανιασ "),
+            ("Țară – șef!", " tara sef "),
+            ("l’OTAN d'Ukraine", " l otan d ukraine "),
+            ("İstanbul ısı", " istanbul isi "),
+            ("co\u{AD}operate\u{200B}d", " cooperated "),
+            ("", " "),
+        ];
+        for (source, wanted) in cases {
+            assert_eq!(folded(source), wanted, "{source}");
+        }
+    }
+
+    #[test]
+    fn years_are_numbers_of_four_digits() {
+        assert_eq!(
+            Folded::new("In 2014, 2014 and 1999; 12014 x2015 2015x 3000 7/2022.").years,
+            [1999, 2014, 2022]
+        );
+    }
+
+    #[test]
+    fn a_full_stop_before_a_capital_ends_a_sentence() {
+        let folded = Folded::new("One. two U.S. president. Three!\nfour");
+        let mut sentences = folded.sentences();
+        let at = |word: &str| {
+            folded
+                .bytes
+                .windows(word.len())
+                .position(|part| part == word.as_bytes())
+                .expect("word")
+        };
+        let places = ["one", "two", "president", "three", "four"].map(at);
+        assert_eq!(places.map(|place| sentences.at(place)), [0, 0, 0, 1, 2]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_word_is_found_again_at_its_code_points(source in "(?s).{0,80}") {
+            let folded = Folded::new(&source);
+            prop_assert!(std::str::from_utf8(&folded.bytes).is_ok());
+            prop_assert!(!folded.bytes.windows(2).any(|pair| pair == b"  "));
+            let letters: Vec<char> = source.chars().collect();
+            let mut places = folded.code_points();
+            let mut words: Vec<usize> = folded.starts.iter().map(|&start| start as usize).collect();
+            words.dedup();
+            for start in words {
+                let end = start + folded.bytes[start..].iter().position(|&byte| byte == b' ').expect("a space ends the text");
+                let (first, last) = (places.at(start), 0);
+                prop_assert!(first >= last && first < letters.len());
+                let again = Folded::new(&letters[first..].iter().collect::<String>());
+                prop_assert_eq!(&again.bytes[1..=end - start], &folded.bytes[start..end]);
+            }
+        }
     }
 }

@@ -33,8 +33,6 @@ pub(crate) struct Reading {
     pub(crate) mentions: Vec<Mention>,
     /// Code points of title and text together.
     pub(crate) length: usize,
-    /// Mentions of countries, institutions and persons: all who could be what the article is about.
-    pub(crate) actors: usize,
     /// Mentions of each concept, by its index.
     counts: Vec<u32>,
     /// Concepts that are actors and are named.
@@ -56,11 +54,10 @@ impl Reading {
         let mut years = title.years.clone();
         years.extend(&text.years);
         let mut counts = vec![0; lexicon.concepts.len()];
-        let (mut actors, mut named_actors) = (0, Vec::new());
+        let mut named_actors = Vec::new();
         for mention in &mentions {
             let concept = lexicon.concepts.get(mention.concept as usize);
             let actor = concept.is_some_and(|concept| is_actor(concept.kind));
-            actors += usize::from(actor);
             if let Some(count) = counts.get_mut(mention.concept as usize) {
                 if actor && *count == 0 {
                     named_actors.push(mention.concept);
@@ -80,7 +77,6 @@ impl Reading {
             language,
             mentions,
             length,
-            actors,
             counts,
             named_actors,
             text_length,

@@ -12,6 +12,9 @@ pub(crate) const FEATURES: [&str; 7] = ["title", "lead", "count", "density", "sp
 const FULL_COUNT: f64 = 30.0;
 /// Mentions a thousand code points at which the `density` feature reaches a half: two a paragraph.
 const HALF_DENSITY: f64 = 4.0;
+/// Mentions of others that `share` and `rank` always assume: most of what an article is about has no concept, so one
+/// mention among no others is no topic.
+const DOUBT: f64 = 3.0;
 /// Least length, in code points, that density is counted over, so that one word in a short note is not everything.
 const LEAST_LENGTH: usize = 200;
 
@@ -121,18 +124,21 @@ impl Observation {
         }
         let saturate = |count: i32| 1.0 - 0.5_f64.powi(count);
         let density = number * 1000.0 / (reading.length.max(LEAST_LENGTH) as f64);
-        let others = reading
-            .actor_counts()
-            .filter(|(concept, _)| !inside(*concept))
-            .map(|(_, count)| count);
+        let outside = || {
+            reading
+                .actor_counts()
+                .filter(|(concept, _)| !inside(*concept))
+                .map(|(_, count)| count)
+        };
+        let (others, greatest) = (outside().sum::<u32>(), outside().max().unwrap_or(0));
         let features = [
             saturate(title),
             saturate(lead),
             (number.ln_1p() / FULL_COUNT.ln_1p()).min(1.0),
             density / (density + HALF_DENSITY),
             f64::from(parts.count_ones()) / reading.parts() as f64,
-            (number / (reading.actors as f64 + 1.0)).min(1.0),
-            number / (number + f64::from(others.max().unwrap_or(0))),
+            number / (number + f64::from(others) + DOUBT),
+            number / (number + f64::from(greatest) + DOUBT),
         ];
         Self { features, hits }
     }

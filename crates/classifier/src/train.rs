@@ -404,3 +404,96 @@ fn write_weights(text: &mut String, topic: &Topic, learned: &Learned) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly")]
+
+    use std::collections::BTreeMap;
+
+    use super::{Example, FOLDS, Label, folds, train};
+    use crate::{Classifier, Document, TopicFile, builtin, test};
+
+    const ABOUT: &str =
+        "Ukraine's president Zelensky spoke in Kyiv about the war. Ukrainian troops hold Kharkiv.";
+    const ASIDE: &str =
+        "The bakery sells bread with walnuts. Wheat from Ukraine is dear. The queue was long on Saturday.";
+
+    fn examples() -> Vec<Example<'static>> {
+        let sources = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let example = |source, text, positive| {
+            let labels = BTreeMap::from([(
+                "ukraine".to_owned(),
+                Label {
+                    positive,
+                    borderline: false,
+                },
+            )]);
+            Example {
+                document: Document {
+                    title: "",
+                    text,
+                    language: Some("en"),
+                },
+                source,
+                labels,
+            }
+        };
+        sources
+            .iter()
+            .flat_map(|source| [example(source, ABOUT, true), example(source, ASIDE, false)])
+            .collect()
+    }
+
+    #[test]
+    fn training_learns_and_is_deterministic() {
+        let files = builtin();
+        let classifier = Classifier::without_weights(&files).expect("topics");
+        let trained = train(&classifier, &examples(), "a test");
+        assert_eq!(trained, train(&classifier, &examples(), "a test"));
+        let [report] = trained.reports.as_slice() else {
+            panic!("one topic has labels")
+        };
+        assert_eq!(
+            (report.all.right, report.all.wrong, report.all.missed),
+            (10, 0, 0)
+        );
+        let mut files: Vec<TopicFile> = files
+            .into_iter()
+            .filter(|file| file.name != "weights.toml")
+            .collect();
+        files.push(trained.weights);
+        let learned = Classifier::new(&files).expect("weights that fit");
+        let tested = test(&learned, &examples());
+        assert!(tested.iter().all(|topic| topic.mistakes.is_empty()), "{tested:?}");
+    }
+
+    #[test]
+    fn a_source_is_never_split_and_folds_are_even() {
+        let examples = examples();
+        let folds = folds(&examples);
+        let mut sizes = [0; FOLDS];
+        for example in &examples {
+            sizes[folds[example.source]] += 1;
+        }
+        assert!(sizes.iter().all(|&size| size == 2 || size == 4), "{sizes:?}");
+    }
+
+    #[test]
+    fn weights_of_other_signals_are_a_problem() {
+        let mut files = builtin();
+        let text = "[[weights]]\ntopic = \"nato\"\nbias = 0.0\nslope = 1.0\noffset = 0.0\nthreshold = 0.5\n\
+                    [weights.features]\n\"gone.title\" = 1.0\n";
+        files.retain(|file| file.name != "weights.toml");
+        files.push(TopicFile {
+            name: "weights.toml".to_owned(),
+            text: text.to_owned(),
+        });
+        let problems = Classifier::new(&files).err().expect("problems");
+        let [problem] = problems.as_slice() else {
+            panic!("{problems:?}")
+        };
+        assert_eq!((problem.line, problem.file.as_str()), (8, "weights.toml"));
+        assert!(Classifier::without_weights(&files).is_ok());
+    }
+}
