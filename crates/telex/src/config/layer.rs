@@ -309,6 +309,7 @@ fn json(value: &DeValue<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Period;
 
     fn load(text: &str, variables: &[(&str, &str)]) -> (Layers, Result<Config, CliError>) {
         let folder = tempfile::tempdir().expect("a folder");
