@@ -1,5 +1,7 @@
 //! Sums over the elements around blocks: how much text, links and prose each holds, and what its names say.
 
+use std::collections::HashMap;
+
 use super::lexicon::{Lexicon, class_words, hash_word};
 use super::stats::Stats;
 use crate::html::{Document, Tag};
@@ -98,13 +100,16 @@ fn roll_up(document: &Document<'_>, all: &mut [Sums]) {
 fn hand_down(document: &Document<'_>, all: &mut [Sums], lexicon: &Lexicon) {
     let half = all.first().map_or(0.0, |root| root.prose * 0.5).max(1.0);
     let main_depth = main_depth(document, all, half);
+    // Pages repeat the names of their boxes; each is read once.
+    let mut known: HashMap<[&str; 3], f32> = HashMap::new();
     for (index, node) in document.nodes.iter().enumerate() {
         let parent = all.get(node.parent as usize).copied().unwrap_or_default();
         let Some(here) = all.get_mut(index).filter(|here| here.blocks > 0.0) else {
             continue;
         };
         here.around = parent.around | bits(node.tag);
-        here.own = own_weight(node.class, node.id, node.role, lexicon);
+        let names = [node.class, node.id, node.role];
+        here.own = *known.entry(names).or_insert_with(|| own_weight(names, lexicon));
         here.path_sum = parent.path_sum + here.own;
         here.path_min = parent.path_min.min(here.own);
         here.path_max = parent.path_max.max(here.own);
@@ -128,9 +133,9 @@ fn main_depth(document: &Document<'_>, all: &[Sums], half: f32) -> u16 {
 }
 
 /// Adds the weights of an element's names, bounded so that one page full of names does not drown the rest.
-fn own_weight(class: &str, id: &str, role: &str, lexicon: &Lexicon) -> f32 {
+fn own_weight(names: [&str; 3], lexicon: &Lexicon) -> f32 {
     let mut sum = 0.0;
-    for value in [class, id, role] {
+    for value in names {
         class_words(value, |word| sum += lexicon.weight(hash_word(word)));
     }
     sum.clamp(-6.0, 6.0)
