@@ -218,6 +218,7 @@ fn one_wounded_item_costs_no_other() {
     same_as_whole("an end too many", |text| {
         text.replacen("</item>", "</item></item>", 1)
     });
+    same_as_whole("a section in lower case", |text| text.replace("CDATA", "cdata"));
     same_as_whole("a section without an end", |text| {
         text.replacen("</p>]]>", "</p>", 1)
     });
