@@ -524,7 +524,7 @@ fn sloppy_json_feeds_are_read() {
         "{version:'https://jsonfeed.org/version/1',items:[{id:1,title:'Ferry late' url:'/1'},{id:2,title:'Crane moved'}] // end\n}",
         "{\"version\":\"https://jsonfeed.org/version/1\",\"items\":[{\"id\":\"1\",\"title\":\"Ferry late\"},{\"id\":\"2\",\"title\":\"Crane moved\"},{\"id\":\"3\",\"title\":\"Pier clo",
         "<b>Warning</b>: late\n{\"version\": \"https://jsonfeed.org/version/1\", \"items\":[{\"id\":\"1\",\"title\":\"Ferry late\"},{\"id\":\"2\",\"title\":\"Crane moved\"}]}<!-- 0.1 s -->",
-        "{\"version\":\"https://jsonfeed.org/version/1\",\"items\":[{\"id\":\"1\",\"title\":\"Ferry late\",\"content_html\":\"a\nb\\xc\\u00e9\"},{\"id\":\"2\",\"title\":\"Crane moved\"}]}",
+        "{\"version\":\"https://jsonfeed.org/version/1\",\"items\":[{\"id\":\"1\",\"title\":\"Ferry late\",\"content_html\":\"a\nb\\\n\\xc\\u00e9\"},{\"id\":\"2\",\"title\":\"Crane moved\"}]}",
     ];
     for row in rows {
         let feed = read(row.as_bytes());
