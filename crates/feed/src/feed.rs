@@ -153,8 +153,6 @@ pub enum Repair {
     Truncated,
     /// A prefix was used without a declaration.
     UndeclaredPrefix,
-    /// Characters that XML forbids were dropped.
-    ControlCharacters,
     /// Elements nested deeper than any feed were passed over.
     TooDeep,
     /// A field was longer than allowed and was cut.
@@ -180,7 +178,6 @@ impl fmt::Display for Repair {
             Self::MismatchedTags => f.write_str("mismatched tags"),
             Self::Truncated => f.write_str("document is cut off"),
             Self::UndeclaredPrefix => f.write_str("namespace prefix not declared"),
-            Self::ControlCharacters => f.write_str("control characters dropped"),
             Self::TooDeep => f.write_str("elements nested too deep passed over"),
             Self::FieldTooLong => f.write_str("overlong field cut"),
             Self::TooManyEntries => f.write_str("entries beyond the limit dropped"),

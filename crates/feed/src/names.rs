@@ -211,13 +211,7 @@ fn dublin_core(local: &str) -> Meaning {
         "title" => Meaning::Title(1),
         "description" | "abstract" => Meaning::Summary(1),
         "creator" => Meaning::Author(0),
-        "author" | "publisher" => {
-            if local == "author" {
-                Meaning::Author(1)
-            } else {
-                Meaning::Skip
-            }
-        }
+        "author" => Meaning::Author(1),
         "contributor" => Meaning::Contributor,
         "subject" => Meaning::Category,
         "language" => Meaning::Language,

@@ -343,7 +343,7 @@ impl<'a> Iterator for Tokens<'a> {
                     self.comment();
                     None
                 }
-                b'!' if rest.starts_with("<![CDATA[") => Some(self.cdata()),
+                b'!' if starts_with_ignore_case(bytes, b"<![CDATA[") => Some(self.cdata()),
                 b'!' if starts_with_ignore_case(bytes, b"<!DOCTYPE") => self.doctype(),
                 b'!' => {
                     self.skip_unclosed();

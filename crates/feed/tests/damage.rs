@@ -218,6 +218,7 @@ fn one_wounded_item_costs_no_other() {
     same_as_whole("an end too many", |text| {
         text.replacen("</item>", "</item></item>", 1)
     });
+    same_as_whole("a section in lower case", |text| text.replace("CDATA", "cdata"));
     same_as_whole("a section without an end", |text| {
         text.replacen("</p>]]>", "</p>", 1)
     });
@@ -523,7 +524,7 @@ fn sloppy_json_feeds_are_read() {
         "{version:'https://jsonfeed.org/version/1',items:[{id:1,title:'Ferry late' url:'/1'},{id:2,title:'Crane moved'}] // end\n}",
         "{\"version\":\"https://jsonfeed.org/version/1\",\"items\":[{\"id\":\"1\",\"title\":\"Ferry late\"},{\"id\":\"2\",\"title\":\"Crane moved\"},{\"id\":\"3\",\"title\":\"Pier clo",
         "<b>Warning</b>: late\n{\"version\": \"https://jsonfeed.org/version/1\", \"items\":[{\"id\":\"1\",\"title\":\"Ferry late\"},{\"id\":\"2\",\"title\":\"Crane moved\"}]}<!-- 0.1 s -->",
-        "{\"version\":\"https://jsonfeed.org/version/1\",\"items\":[{\"id\":\"1\",\"title\":\"Ferry late\",\"content_html\":\"a\nb\\xc\\u00e9\"},{\"id\":\"2\",\"title\":\"Crane moved\"}]}",
+        "{\"version\":\"https://jsonfeed.org/version/1\",\"items\":[{\"id\":\"1\",\"title\":\"Ferry late\",\"content_html\":\"a\nb\\\n\\xc\\u00e9\"},{\"id\":\"2\",\"title\":\"Crane moved\"}]}",
     ];
     for row in rows {
         let feed = read(row.as_bytes());

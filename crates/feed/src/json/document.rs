@@ -100,7 +100,11 @@ impl Document {
             "language" => self.language = map.next_value()?,
             "hubs" => self.hubs = map.next_value()?,
             "authors" | "author" => self.authors.extend(map.next_value::<People>()?.0),
-            "items" => self.items = map.next_value::<MaybeItems>()?.0,
+            "items" => {
+                // Of two lists the first counts: the second comes from damage.
+                let items = map.next_value::<MaybeItems>()?.0;
+                self.items = self.items.take().or(items);
+            }
             _ => {
                 self.says_error |= SAYS_ERROR.split(' ').any(|word| word == key);
                 map.next_value::<IgnoredAny>()?;

@@ -199,9 +199,9 @@ impl Relaxer {
                 }
                 self.out.extend(c);
             }
-            // Escapes that JSON does not know mean the character itself.
-            Some(c) => self.out.push(c),
-            None => {}
+            // Escapes that JSON does not know mean the character itself; a raw control character means nothing.
+            Some(c) if c >= ' ' => self.out.push(c),
+            _ => {}
         }
     }
 
