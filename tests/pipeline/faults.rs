@@ -5,7 +5,7 @@ use std::time::Duration;
 use telex_model::{Stage, Topic};
 use telex_stream::{Bus, Output, Route};
 
-use crate::world::{Started, World, bus, finish, rows, said, wait_for};
+use crate::world::{Started, World, bus, finish, free_port, get, rows, said, wait_for};
 
 /// Kill -9 at ten moments of a run; what is there in the end is what an undisturbed run leaves.
 #[test]
@@ -91,19 +91,13 @@ fn wrong_messages_become_dead_letters_and_can_be_put_back() {
 #[test]
 fn a_bus_without_room_holds_the_pipeline_and_loses_nothing() {
     let world = World::new();
-    let mut command = world.telex(&["run", "all", "--feeds", "feeds.opml"]);
-    command
-        .env("TELEX__BUS__MAX_BYTES", (1 << 20).to_string())
-        .env("TELEX__LOG__FILTER", "warn");
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let mut command = world.telex(&["run", "all", "--feeds", "feeds.opml", "--metrics-listen", &listen]);
+    command.env("TELEX__BUS__MAX_BYTES", (640 << 10).to_string());
     let process = Started::new(command);
-    wait_for("the bus to be full", || {
-        world
-            .data()
-            .join("bus.sqlite")
-            .metadata()
-            .is_ok_and(|m| m.len() >= 900 << 10)
-    });
-    std::thread::sleep(Duration::from_millis(500));
+    let full = |(status, text): (u16, String)| status == 503 && text.contains("bus.max_bytes");
+    wait_for("the bus to be full", || get(port, "/readyz").is_some_and(full));
     process.signal("TERM");
     let out = process.finish();
     assert!(out.status.success(), "{}", said(&out));
@@ -135,5 +129,6 @@ fn stages_can_run_one_after_the_other() {
         assert!(out.status.success(), "{stage}: {}", said(&out));
     }
     let late = world.site.expected().iter().filter(|e| e.retried).count();
-    assert_eq!(world.articles(&[]).len(), world.site.expected().len() - late);
+    let all = world.site.expected().len();
+    assert!((all - late..=all).contains(&world.articles(&[]).len()), "each stage did its part");
 }

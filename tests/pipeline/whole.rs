@@ -3,7 +3,7 @@
 use serde_json::Value;
 use telex_site::Delivery;
 
-use crate::world::{World, canonical, finish, said, telex};
+use crate::world::{World, canonical, finish, said, telex, wait_for};
 
 #[test]
 fn every_article_comes_once_with_the_right_tags() {
@@ -18,18 +18,18 @@ fn every_article_comes_once_with_the_right_tags() {
         items(&world),
         "each item of each feed"
     );
-    assert_eq!(
-        first["articles"].as_u64().unwrap() as usize,
-        expected.len() - late
-    );
+    // The page that fails once is due again a moment later: in this run, if that takes long, else in the next.
+    let came = first["articles"].as_u64().unwrap() as usize;
+    assert!((expected.len() - late..=expected.len()).contains(&came), "{first}");
     assert_eq!(first["dead_letters"], 0);
-    // The page that failed once is due a moment later; the next run brings it and nothing else.
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let second = world.once();
-    assert_eq!(
-        (&second["items"], second["articles"].as_u64().unwrap() as usize),
-        (&Value::from(0), late)
-    );
+    let mut rest = 0;
+    wait_for("the page that failed once", || {
+        let next = world.once();
+        assert_eq!(next["items"], 0, "nothing is new: {next}");
+        rest += next["articles"].as_u64().unwrap() as usize;
+        came + rest >= expected.len()
+    });
+    assert_eq!(came + rest, expected.len());
     let articles = world.articles(&[]);
     world.check_all(&articles);
     world.check_all(&world.tapped(None));

@@ -56,7 +56,7 @@ impl World {
             .env("TELEX__LIMITS__HOST__REQUESTS_PER_SECOND", "1000")
             .env("TELEX__LIMITS__HOST__CONCURRENCY", "8")
             .env("TELEX__WEB__ALLOW_ADDRESSES", "[\"127.0.0.0/8\"]")
-            .env("TELEX__FETCHER__FIRST_RETRY", "200ms".replace("200ms", "0.2"));
+            .env("TELEX__FETCHER__FIRST_RETRY", "0.2s");
         command
     }
 

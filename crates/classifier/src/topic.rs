@@ -42,7 +42,7 @@ impl Weights {
 
 /// Returns what the features of a signal weigh before anything is learned.
 ///
-/// They are the learned weights of the built-in topics, averaged by role and rounded.
+/// Set by hand: what names the topic speaks for it, most in the title; what speaks of something else against it.
 pub(crate) fn default_weights(signal: &Signal) -> [f64; FEATURES.len()] {
     let by_role = match signal.role {
         Role::Core => [3.0, 0.8, 1.0, 1.0, 1.5, 1.0, 1.0],
