@@ -130,5 +130,8 @@ fn stages_can_run_one_after_the_other() {
     }
     let late = world.site.expected().iter().filter(|e| e.retried).count();
     let all = world.site.expected().len();
-    assert!((all - late..=all).contains(&world.articles(&[]).len()), "each stage did its part");
+    assert!(
+        (all - late..=all).contains(&world.articles(&[]).len()),
+        "each stage did its part"
+    );
 }

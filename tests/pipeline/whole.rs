@@ -20,7 +20,10 @@ fn every_article_comes_once_with_the_right_tags() {
     );
     // The page that fails once is due again a moment later: in this run, if that takes long, else in the next.
     let came = first["articles"].as_u64().unwrap() as usize;
-    assert!((expected.len() - late..=expected.len()).contains(&came), "{first}");
+    assert!(
+        (expected.len() - late..=expected.len()).contains(&came),
+        "{first}"
+    );
     assert_eq!(first["dead_letters"], 0);
     let mut rest = 0;
     wait_for("the page that failed once", || {

@@ -71,6 +71,31 @@ const CONSENTS: [&str; 16] = [
     "toestemming",
 ];
 
+/// What pages that ask for consent have for a headline: they speak to the reader. Folded.
+const CONSENT_TITLES: [&str; 18] = [
+    "we value your privacy",
+    "your privacy",
+    "before you continue",
+    "votre vie privée",
+    "vos données",
+    "ihre privatsphäre",
+    "ihre daten",
+    "ihre einwilligung",
+    "tu privacidad",
+    "su privacidad",
+    "la tua privacy",
+    "uw privacy",
+    "jouw privacy",
+    "twoja prywatność",
+    "vaše soukromí",
+    "ваша конфиденциальность",
+    "ваша приватність",
+    "a sua privacidade",
+];
+
+/// Words that such a headline has at most, the site's name among them.
+const CONSENT_TITLE_WORDS: usize = 9;
+
 /// Parts of class names around offers to buy the rest of a story.
 const BARRIERS: [&str; 7] = [
     "paywall",
@@ -87,6 +112,11 @@ pub(crate) fn of_page(document: &Document<'_>, said: &Statements, words: usize) 
     if words < FREE_WORDS && (said.is_sold || (words < FREE_WORDS / 2 && has_barrier(document))) {
         return Kind::Paywall;
     }
+    // Such a page may stand in the site's whole frame, so its length says nothing; nor do headings, for the banners of
+    // short stories have the same words in theirs.
+    if !said.is_story && asks_for_consent(&title(document)) {
+        return Kind::Consent;
+    }
     if words >= FEW_WORDS * 2 {
         return Kind::Article;
     }
@@ -102,25 +132,34 @@ pub(crate) fn of_page(document: &Document<'_>, said: &Statements, words: usize) 
 
 /// Reads a page of few words: an error, a challenge, a question for consent?
 fn message(document: &Document<'_>) -> Option<Kind> {
-    let title = document.title.map(|title| fold(&tidy(title))).unwrap_or_default();
-    let headings = document.blocks.iter().filter(|block| {
-        document
-            .path(block.node)
-            .take(3)
-            .any(|(_, node)| matches!(node.tag, Tag::H1 | Tag::H2))
-    });
-    let mut lines = vec![title];
-    lines.extend(headings.take(5).map(|block| fold(document.block_text(block))));
-    if lines
-        .iter()
-        .any(|line| ERRORS.iter().any(|sign| line.contains(sign)))
-    {
+    if lines(document).any(|line| ERRORS.iter().any(|sign| line.contains(sign))) {
         return Some(Kind::Error);
     }
     let all = fold(&document.text);
     let asked = CONSENTS.iter().filter(|sign| all.contains(*sign)).count();
     let mentions = all.matches("cookie").count();
     (asked >= 2 || (asked >= 1 && mentions >= 3)).then_some(Kind::Consent)
+}
+
+/// The title and the first headings of a page, folded.
+fn lines<'a>(document: &'a Document<'_>) -> impl Iterator<Item = String> + 'a {
+    let headings = document.blocks.iter().filter(|block| {
+        document
+            .path(block.node)
+            .take(3)
+            .any(|(_, node)| matches!(node.tag, Tag::H1 | Tag::H2))
+    });
+    std::iter::once(title(document)).chain(headings.take(5).map(|block| fold(document.block_text(block))))
+}
+
+/// A title that speaks to the reader and says little else; a story on privacy has a longer one.
+fn asks_for_consent(title: &str) -> bool {
+    CONSENT_TITLES.iter().any(|sign| title.starts_with(sign))
+        && title.split_whitespace().count() <= CONSENT_TITLE_WORDS
+}
+
+fn title(document: &Document<'_>) -> String {
+    document.title.map(|title| fold(&tidy(title))).unwrap_or_default()
 }
 
 fn has_barrier(document: &Document<'_>) -> bool {
@@ -168,6 +207,28 @@ mod tests {
         let html = "<title>The Bell</title><h2>We value your privacy</h2><p>We and our partners use cookies. Cookies help us. \
             You may accept cookies or change the cookie settings.</p>";
         assert_eq!(kind(html), Kind::Consent);
+    }
+
+    #[test]
+    fn a_question_in_the_frame_of_the_site_is_told_and_a_banner_is_none() {
+        let frame: String = (0..150)
+            .map(|n| format!("<li><a href=/{n}>Mairie : le vote numéro {n} au conseil</a></li>"))
+            .collect();
+        let page = |title: &str, body: &str| {
+            format!("<title>{title}</title><nav><ul>{frame}</ul></nav><main>{body}</main>")
+        };
+        let asked =
+            "<h1>Votre vie privée nous importe</h1><p>Nous utilisons des traceurs. Acceptez-vous ?</p>";
+        assert_eq!(
+            kind(&page("Votre vie privée nous importe | La Cloche", asked)),
+            Kind::Consent
+        );
+        let story = "<h2>Votre vie privée</h2><article><h1>Le bac est en retard</h1><p>Le bac du matin est arrivé avec une heure de \
+            retard lundi, à cause du brouillard sur le fleuve. Les passagers ont attendu sur le quai.</p></article>";
+        assert_eq!(
+            kind(&page("Le bac est en retard | La Cloche", story)),
+            Kind::Article
+        );
     }
 
     #[test]

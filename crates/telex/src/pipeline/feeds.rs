@@ -84,6 +84,22 @@ pub(crate) fn declare(
     Ok(done)
 }
 
+/// Asks for a poll of every feed on the list; gives their number.
+pub(crate) fn poll_now(bus: &dyn Bus, prefix: &str) -> Result<usize, CliError> {
+    let now = Timestamp::now();
+    let asked = |record: FeedRecord| FeedRecord {
+        poll_requested: Some(now),
+        ..record
+    };
+    let outputs: Vec<Output> = records(bus, prefix)?
+        .into_values()
+        .map(|r| output(&asked(r), prefix))
+        .collect();
+    let n = outputs.len();
+    append(bus, outputs)?;
+    Ok(n)
+}
+
 /// Appends in pieces that the bus takes in one transaction each.
 pub(crate) fn append(bus: &dyn Bus, mut outputs: Vec<Output>) -> Result<(), CliError> {
     while !outputs.is_empty() {
