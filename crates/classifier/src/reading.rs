@@ -161,6 +161,7 @@ fn identify(document: &Document<'_>) -> Option<String> {
 }
 
 /// Returns the two-letter code of a language, or the three-letter code where there is none.
+#[allow(clippy::too_many_lines, reason = "a table, one line a language")]
 fn iso_639_1(code: &'static str) -> &'static str {
     const CODES: &[(&str, &str)] = &[
         ("afr", "af"),

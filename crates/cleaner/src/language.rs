@@ -42,6 +42,7 @@ fn primary_tag(claimed: &str) -> Option<String> {
 }
 
 /// Gives whatlang's language (ISO 639-3) its shortest tag.
+#[allow(clippy::too_many_lines, reason = "a table, one line a language")]
 fn tag(lang: whatlang::Lang) -> String {
     use whatlang::Lang;
     let short = match lang {

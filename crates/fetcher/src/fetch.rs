@@ -85,36 +85,43 @@ pub(crate) async fn fetch(pending: &Pending, shared: &Shared) -> Fetched {
     }
 }
 
+impl Failure {
+    fn new(class: Class, outcome: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            class,
+            outcome,
+            detail: detail.into(),
+            retry_after: None,
+        }
+    }
+}
+
 async fn request(pending: &Pending, shared: &Shared) -> Result<Response, Failure> {
-    let failure = |class, outcome, detail: String| Failure {
-        class,
-        outcome,
-        detail,
-        retry_after: None,
-    };
     let url = Url::parse(pending.item.url.as_deref().unwrap_or_default()).map_err(|e| {
-        failure(
+        Failure::new(
             Class::Permanent,
             "error",
             format!("the item's link is no URL: {e}"),
         )
     })?;
     match shared.robots.allowed(&shared.client, &url).await {
-        Verdict::Allowed { crawl_delay } => shared
-            .limits
-            .set_crawl_delay(&host_key(&url), crawl_delay.unwrap_or_default()),
+        Verdict::Allowed { crawl_delay } => {
+            shared
+                .limits
+                .set_crawl_delay(&host_key(&url), crawl_delay.unwrap_or_default());
+        }
         Verdict::Disallowed => {
-            return Err(failure(
+            return Err(Failure::new(
                 Class::Blocked,
                 "robots",
-                "robots.txt disallows the page".to_owned(),
+                "robots.txt disallows the page",
             ));
         }
         Verdict::Unreachable => {
-            return Err(failure(
+            return Err(Failure::new(
                 Class::Transient,
                 "robots",
-                "robots.txt cannot be had".to_owned(),
+                "robots.txt cannot be had",
             ));
         }
     }
@@ -124,51 +131,52 @@ async fn request(pending: &Pending, shared: &Shared) -> Result<Response, Failure
         limits: &shared.limits,
         robots: Some(&shared.robots),
     };
-    let answer = shared.client.get_politely(&request, &politeness).await;
-    let response = answer.map_err(|e| {
-        failure(
-            e.class(),
-            if e.reason().starts_with("robots") {
+    let response = shared
+        .client
+        .get_politely(&request, &politeness)
+        .await
+        .map_err(|e| {
+            let outcome = if e.reason().starts_with("robots") {
                 "robots"
             } else {
                 "error"
-            },
-            e.to_string(),
-        )
-    })?;
-    if let Some(class) = status_class(response.status) {
-        let outcome = if response.status >= 500 {
+            };
+            Failure::new(e.class(), outcome, e.to_string())
+        })?;
+    usable(response)
+}
+
+/// Lets pages through.
+fn usable(response: Response) -> Result<Response, Failure> {
+    let status = response.status;
+    if let Some(class) = status_class(status) {
+        let outcome = if status >= 500 {
             "server_error"
         } else {
             "client_error"
         };
         let retry_after = response.retry_after(SystemTime::now());
         return Err(Failure {
-            class,
-            outcome,
-            detail: format!("HTTP status {}", response.status),
             retry_after,
+            ..Failure::new(class, outcome, format!("HTTP status {status}"))
         });
     }
-    if !(200..300).contains(&response.status) {
-        return Err(failure(
+    if !(200..300).contains(&status) {
+        return Err(Failure::new(
             Class::Permanent,
             "redirect",
-            format!("HTTP status {}", response.status),
+            format!("HTTP status {status}"),
         ));
     }
     if !is_html(&response) {
-        let kind = response
+        let kind: String = response
             .content_type()
             .unwrap_or("unknown")
             .chars()
             .take(100)
-            .collect::<String>();
-        return Err(failure(
-            Class::Permanent,
-            "not_html",
-            format!("the link leads to {kind}, not to a page"),
-        ));
+            .collect();
+        let detail = format!("the link leads to {kind}, not to a page");
+        return Err(Failure::new(Class::Permanent, "not_html", detail));
     }
     Ok(response)
 }

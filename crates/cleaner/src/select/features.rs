@@ -352,6 +352,7 @@ impl<'p, 'a> View<'p, 'a> {
     }
 
     /// What stands around the block.
+    #[allow(clippy::too_many_lines, reason = "a list, one entry a feature")]
     fn boxes(&self, to: &mut Writer, row: usize) {
         let home = self.home(row);
         let here = self.sums_of(home);
@@ -432,6 +433,7 @@ impl<'p, 'a> View<'p, 'a> {
     }
 
     /// What stands before and behind the block.
+    #[allow(clippy::too_many_lines, reason = "a list, one entry a feature")]
     fn neighbours(&self, to: &mut Writer, row: usize) {
         let names = [
             (

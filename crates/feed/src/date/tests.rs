@@ -70,6 +70,7 @@ fn rfc822_whole_and_broken() {
     );
 }
 
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 #[test]
 fn iso_and_numbers() {
     check(
