@@ -79,7 +79,7 @@ fn one_trace_follows_an_article_over_all_topics() {
                 .iter()
                 .find(|(n, _)| n == "traceparent")
                 .unwrap_or_else(|| panic!("{topic}: no traceparent"));
-            found.push(trace.1[..35].to_owned());
+            found.push(trace.1.chars().take(35).collect::<String>());
             assert!(
                 m.headers.iter().any(|(n, v)| n == "ce_specversion" && v == "1.0"),
                 "{topic}"

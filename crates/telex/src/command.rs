@@ -92,6 +92,17 @@ fn load(global: &Global, command: &Command) -> Result<Context, CliError> {
     layers.environment(
         std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
     );
+    flags(&mut layers, global, command);
+    let config = layers.config()?;
+    Ok(Context {
+        config,
+        layers,
+        output: global.output,
+    })
+}
+
+/// Lays flags over what is there.
+fn flags(layers: &mut Layers, global: &Global, command: &Command) {
     let mut flag = |name: &str, path: &[&str], value: Option<Value>| {
         if let Some(value) = value {
             layers.flag(name, path, value);
@@ -161,12 +172,6 @@ fn load(global: &Global, command: &Command) -> Result<Context, CliError> {
         }
         _ => {}
     }
-    let config = layers.config()?;
-    Ok(Context {
-        config,
-        layers,
-        output: global.output,
-    })
 }
 
 fn schema(name: Option<&str>) -> Result<(), CliError> {

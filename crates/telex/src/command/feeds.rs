@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::json;
-use telex_feed::Input;
+use telex_feed::{Feed, Input};
 use telex_model::{FeedHealth, FeedId, FeedRecord, FeedState, Origin, Topic};
 use telex_poller::list::{self, Listed};
 use telex_stream::read_all;
-use telex_web::{ACCEPT_FEED, Request};
+use telex_web::{ACCEPT_FEED, Request, Response};
 use url::Url;
 
 use super::{Context, run as running};
@@ -163,6 +163,27 @@ fn test(context: &Context, url: &str) -> Result<(), CliError> {
         };
         CliError::Findings(format!("{url}: {}{hint}", chain(&e)))
     })?;
+    describe_answer(&response)?;
+    if !(200..300).contains(&response.status) {
+        return Err(CliError::Findings(format!(
+            "{url}: HTTP status {}",
+            response.status
+        )));
+    }
+    let input = Input {
+        bytes: &response.body,
+        content_type: response.content_type(),
+        url: Some(response.final_url.as_str()),
+    };
+    let feed = telex_feed::parse(&input).map_err(|e| CliError::Findings(format!("{url}: {}", chain(&e))))?;
+    describe_feed(&feed)?;
+    if feed.entries.is_empty() {
+        return Err(CliError::Findings(format!("{url}: the feed holds no items")));
+    }
+    Ok(())
+}
+
+fn describe_answer(response: &Response) -> Result<(), CliError> {
     output::line(&format!(
         "answer     HTTP {} after {:.2} s, {} bytes, {} redirects",
         response.status,
@@ -186,18 +207,10 @@ fn test(context: &Context, url: &str) -> Result<(), CliError> {
         )),
     };
     output::line(&format!("validators {validators}"))?;
-    if !(200..300).contains(&response.status) {
-        return Err(CliError::Findings(format!(
-            "{url}: HTTP status {}",
-            response.status
-        )));
-    }
-    let input = Input {
-        bytes: &response.body,
-        content_type: response.content_type(),
-        url: Some(response.final_url.as_str()),
-    };
-    let feed = telex_feed::parse(&input).map_err(|e| CliError::Findings(format!("{url}: {}", chain(&e))))?;
+    Ok(())
+}
+
+fn describe_feed(feed: &Feed) -> Result<(), CliError> {
     output::line(&format!(
         "format     {}, {} items",
         feed.format,
@@ -235,9 +248,6 @@ fn test(context: &Context, url: &str) -> Result<(), CliError> {
             "item       {date}  {}",
             harmless(entry.title.as_deref().unwrap_or("-"))
         ))?;
-    }
-    if feed.entries.is_empty() {
-        return Err(CliError::Findings(format!("{url}: the feed holds no items")));
     }
     Ok(())
 }
