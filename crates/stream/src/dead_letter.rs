@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use telex_model::event::{self, Headers};
-use telex_model::{Stage, Topic};
+use telex_model::{MAX_MESSAGE_BYTES, Stage, Topic};
 
 use crate::message::{Message, Output, Route};
 
@@ -53,23 +53,35 @@ impl DeadLetter {
             event::DEAD_ORIGIN,
             format!("{}/{}/{}", self.origin, message.partition, message.offset),
         );
-        let mut value = message.value.clone();
-        // Leaves room for the headers just added: a value at the very limit would otherwise not fit.
-        if let Some(bytes) = value
-            .as_mut()
-            .filter(|b| b.len() > telex_model::MAX_MESSAGE_BYTES - MAX_DEAD_BYTES)
-        {
-            push(event::DEAD_TRUNCATED, bytes.len().to_string());
-            bytes.truncate(MAX_DEAD_BYTES);
-        }
-        Output {
+        let mut letter = Output {
             topic: self.topic.clone(),
             key: message.key.clone(),
             route: Route::Key,
-            value,
+            value: message.value.clone(),
             headers,
-        }
+        };
+        shrink(&mut letter);
+        letter
     }
+}
+
+/// Makes a dead letter fit: with the headers just added, what was at the limit is beyond it.
+fn shrink(letter: &mut Output) {
+    if letter.size() <= MAX_MESSAGE_BYTES {
+        return;
+    }
+    if let Some(value) = letter.value.as_mut().filter(|v| v.len() > MAX_DEAD_BYTES) {
+        letter
+            .headers
+            .push((event::DEAD_TRUNCATED.to_owned(), value.len().to_string()));
+        value.truncate(MAX_DEAD_BYTES);
+    }
+    if letter.size() > MAX_MESSAGE_BYTES {
+        // Foreign headers of megabytes; ours say what it was.
+        letter.headers.retain(|(n, _)| is_ours(n));
+    }
+    // A key of megabytes: what is left of it still leads to the same message by its origin.
+    letter.key.truncate(MAX_MESSAGE_BYTES - 2 * MAX_DEAD_BYTES);
 }
 
 fn is_ours(name: &str) -> bool {

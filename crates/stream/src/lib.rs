@@ -12,7 +12,6 @@
 //! make every back end re-serialise what it must do in order anyway.
 
 mod bus;
-
 mod control;
 mod dead_letter;
 mod driver;
@@ -20,6 +19,7 @@ mod limit;
 mod message;
 mod session;
 
+pub mod sim;
 pub mod sqlite;
 
 pub use bus::{Bus, BusError, Ends, Reset, read_all};

@@ -50,6 +50,13 @@ impl Limits {
             .map(|b| usize::try_from(b.burst.get()).unwrap_or(usize::MAX))
     }
 
+    /// The most bytes that pass at once.
+    pub(crate) fn batch_bytes(&self) -> Option<usize> {
+        self.bytes
+            .as_ref()
+            .map(|b| usize::try_from(b.burst.get()).unwrap_or(usize::MAX))
+    }
+
     /// Waits until so much may be processed, or the stage is told to stop; gives the time waited.
     pub fn wait(&self, messages: usize, bytes: usize, control: &Control) -> Duration {
         let begin = Instant::now();

@@ -83,7 +83,7 @@ pub struct Transaction {
     /// Next offset to read, per input partition; only of partitions that the session owns.
     pub offsets: BTreeMap<u32, u64>,
     /// Processing attempts to remember with an offset, per partition: written before a batch is begun, so that
-    /// messages that kill the process are found; a commit without them clears them.
+    /// messages that kill the process are found; 0 or a commit of offsets without them clears them.
     pub attempts: BTreeMap<u32, u32>,
     /// Records to write, in order.
     pub outputs: Vec<Output>,

@@ -23,6 +23,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -78,10 +79,9 @@ pub struct SqliteBus {
     path: PathBuf,
     options: SqliteOptions,
     shared: Arc<Shared>,
-    writer: Writer,
+    /// Shared with the sessions: it ends, and gives the runner's role back, with the last of them.
+    writer: Arc<Writer>,
     reader: Mutex<Connection>,
-    /// Held for as long as this process is the runner.
-    _role: Option<File>,
 }
 
 /// What writer and sessions share.
@@ -89,6 +89,8 @@ pub struct SqliteBus {
 struct Shared {
     tail: Tail,
     topics: Mutex<HashMap<String, Arc<TopicInfo>>>,
+    /// The next session's transaction is to fail.
+    fail_next: AtomicBool,
 }
 
 /// A topic as the file has it.
@@ -124,21 +126,21 @@ impl SqliteBus {
         let shared = Arc::new(Shared {
             tail: Tail::new(options.tail_bytes),
             topics: Mutex::default(),
+            fail_next: AtomicBool::new(false),
         });
         let writer = Writer::start(
             connection,
             path.clone(),
             options.max_bytes,
             Arc::clone(&shared),
-            options.runner,
+            role,
         )?;
         Ok(Self {
             path,
             options,
             shared,
-            writer,
+            writer: Arc::new(writer),
             reader: Mutex::new(reader),
-            _role: role,
         })
     }
 
@@ -187,6 +189,11 @@ impl SqliteBus {
         }))?;
         let total = *deleted.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(total)
+    }
+
+    /// Has the next transaction of a session fail, as on a full disk: for tests of what must survive that.
+    pub fn fail_next_commit(&self) {
+        self.shared.fail_next.store(true, Ordering::Release);
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -238,7 +245,7 @@ impl Bus for SqliteBus {
             connection,
             self.path.clone(),
             Arc::clone(&self.shared),
-            self.writer.handle(),
+            Arc::clone(&self.writer),
         )?;
         Ok(Box::new(opened))
     }
@@ -298,7 +305,12 @@ impl Bus for SqliteBus {
                     Reset::Latest => {
                         sql.query_row("SELECT next FROM partition WHERE id = ?1", [part], |r| r.get(0))?
                     }
-                    Reset::Offset(offset) => i64::try_from(offset).unwrap_or(i64::MAX),
+                    // Beyond the ends a group would miss what comes, or wait for what has gone.
+                    Reset::Offset(offset) => sql.query_row(
+                        "SELECT max(first, min(next, ?2)) FROM partition WHERE id = ?1",
+                        params![part, i64::try_from(offset).unwrap_or(i64::MAX)],
+                        |r| r.get(0),
+                    )?,
                     Reset::Timestamp(time) => schema::first_since(sql, *part, time.as_millisecond())?,
                 };
                 sql.execute(
@@ -306,9 +318,12 @@ impl Bus for SqliteBus {
                      ON CONFLICT DO UPDATE SET next = excluded.next, attempts = 0",
                     params![group, part, next],
                 )?;
-                // Fences a session of the group that this process may have.
-                sql.execute("UPDATE slot SET epoch = epoch + 1 WHERE grp = ?1", [&group])?;
             }
+            // Fences a session of the group that this process may have.
+            sql.execute(
+                "UPDATE slot SET epoch = epoch + 1 WHERE grp = ?1 AND topic = ?2",
+                [&group, &info.name],
+            )?;
             Ok(())
         }))
     }

@@ -4,8 +4,11 @@
 //! next commit clears it. So a count that is still there after a restart says how often the process died over that
 //! batch. From [`SUSPECT`] on, messages are processed one at a time, each announced by a commit of its own: if the
 //! process dies once more, the message at the committed offset is the one, and becomes a dead letter unprocessed.
+//!
+//! A driver that is still alive when a batch could not be finished takes its announcement back: restarts while a
+//! database is away must not make an innocent message a suspect.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::session::Assignment;
 
@@ -24,7 +27,10 @@ pub(super) struct Attempts {
 #[derive(Debug)]
 struct Part {
     attempts: u32,
+    /// The first batch of the assignment was announced.
     announced: bool,
+    /// An announcement of ours is on the bus.
+    outstanding: bool,
     careful: u32,
     /// The message at the committed offset killed the process while it was processed alone.
     killer: bool,
@@ -41,6 +47,7 @@ impl Attempts {
             let part = Part {
                 attempts: a.attempts,
                 announced: false,
+                outstanding: false,
                 careful,
                 killer: a.attempts > SUSPECT,
             };
@@ -52,31 +59,71 @@ impl Attempts {
         self.parts.retain(|p, _| !partitions.contains(p));
     }
 
-    /// The count to commit before this partition's first batch; none if that was done.
-    pub(super) fn announce(&mut self, partition: u32) -> Option<u32> {
-        let part = self
-            .parts
-            .get_mut(&partition)
-            .filter(|p| !p.announced && p.careful == 0)?;
-        part.announced = true;
-        Some(part.attempts + 1)
+    /// The counts to commit before a batch of these partitions; none where that was done.
+    pub(super) fn to_announce(&self, partitions: impl Iterator<Item = u32>) -> BTreeMap<u32, u32> {
+        partitions
+            .filter_map(|p| Some((p, self.parts.get(&p)?)))
+            .filter(|(_, part)| !part.announced && part.careful == 0)
+            .map(|(p, part)| (p, part.attempts + 1))
+            .collect()
     }
 
-    /// Tells whether the partition's next message is to be processed alone; counts it.
-    pub(super) fn careful(&mut self, partition: u32) -> bool {
-        match self.parts.get_mut(&partition) {
-            Some(part) if part.careful > 0 => {
-                part.careful -= 1;
-                true
+    /// Takes in that these counts are on the bus.
+    pub(super) fn announced(&mut self, counts: &BTreeMap<u32, u32>) {
+        for partition in counts.keys() {
+            if let Some(part) = self.parts.get_mut(partition) {
+                part.announced = true;
+                part.outstanding = true;
             }
-            _ => false,
         }
     }
 
-    /// Tells, once, whether the message at the committed offset is known to kill the process.
-    pub(super) fn take_killer(&mut self, partition: u32) -> bool {
+    /// Takes in that offsets of these partitions were committed, which cleared their counts.
+    pub(super) fn committed<'a>(&mut self, partitions: impl Iterator<Item = &'a u32>) {
+        for partition in partitions {
+            if let Some(part) = self.parts.get_mut(partition) {
+                part.outstanding = false;
+                part.killer = false;
+            }
+        }
+    }
+
+    /// The counts that take back what was announced.
+    pub(super) fn to_take_back(&self) -> BTreeMap<u32, u32> {
         self.parts
-            .get_mut(&partition)
-            .is_some_and(|p| std::mem::take(&mut p.killer))
+            .iter()
+            .filter(|(_, part)| part.outstanding)
+            .map(|(p, _)| (*p, 0))
+            .collect()
+    }
+
+    /// Takes in that the announcements were taken back: the next batch is announced again.
+    pub(super) fn taken_back(&mut self, counts: &BTreeMap<u32, u32>) {
+        for partition in counts.keys() {
+            if let Some(part) = self.parts.get_mut(partition) {
+                part.attempts = 0;
+                part.announced = false;
+                part.outstanding = false;
+            }
+        }
+    }
+
+    /// Tells whether the partition's next message is to be processed alone.
+    pub(super) fn careful(&self, partition: u32) -> bool {
+        self.parts.get(&partition).is_some_and(|part| part.careful > 0)
+    }
+
+    /// Counts a message that was processed alone.
+    pub(super) fn survived(&mut self, partition: u32) {
+        if let Some(part) = self.parts.get_mut(&partition) {
+            part.careful = part.careful.saturating_sub(1);
+            // The suspicion is over: what comes next begins at nought.
+            part.announced = true;
+        }
+    }
+
+    /// Tells whether the message at the committed offset is known to kill the process.
+    pub(super) fn killer(&self, partition: u32) -> bool {
+        self.parts.get(&partition).is_some_and(|p| p.killer)
     }
 }

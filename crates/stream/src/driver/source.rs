@@ -7,11 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use telex_model::MAX_MESSAGE_BYTES;
+
 use crate::control::Phase;
 use crate::message::{Message, Output};
 use crate::session::{Commit, Event, Lag, Session, Transaction};
 
-use super::stage::{Backoff, REPORT_EVERY, report_lag, within_size};
+use super::stage::{Backoff, REPORT_EVERY, oversize, report_lag, within_size};
 use super::{DriverError, Outcome, SourceContext, Summary};
 
 /// Longest wait for anything.
@@ -78,6 +81,7 @@ pub fn run_source(
         source,
         context,
         owned: BTreeMap::new(),
+        forgotten: BTreeSet::new(),
         pending: Pending::default(),
         backoff: Backoff::default(),
         held: None,
@@ -93,6 +97,8 @@ struct Driver<'a> {
     context: SourceContext,
     /// Next offset of every owned partition, as processed so far.
     owned: BTreeMap<u32, u64>,
+    /// Partitions whose state was forgotten after a failed commit.
+    forgotten: BTreeSet<u32>,
     pending: Pending,
     backoff: Backoff,
     held: Option<Instant>,
@@ -144,7 +150,9 @@ impl Driver<'_> {
                     for a in &assigned {
                         self.restore(a.partition, a.committed)?;
                     }
-                    self.context.health.ready();
+                    if self.held.is_none() {
+                        self.context.health.ready();
+                    }
                 }
                 Event::Revoked { partitions, .. } => {
                     self.commit()?;
@@ -193,7 +201,12 @@ impl Driver<'_> {
     fn wait(&self, next_start: Option<Instant>) -> Duration {
         let now = Instant::now();
         let linger = self.pending.since.map(|at| at + LINGER);
-        [next_start, linger, self.held]
+        let due = if self.held.is_some() {
+            self.held
+        } else {
+            next_start
+        };
+        [due, linger]
             .into_iter()
             .flatten()
             .map(|at| at.saturating_duration_since(now))
@@ -227,6 +240,7 @@ impl Driver<'_> {
     fn forget(&mut self, partitions: &[u32]) {
         self.source.revoked(partitions);
         self.owned.retain(|p, _| !partitions.contains(p));
+        self.forgotten.retain(|p| !partitions.contains(p));
         self.context
             .metrics
             .partitions
@@ -266,9 +280,37 @@ impl Driver<'_> {
         for work in self.source.finished() {
             if self.owned.contains_key(&work.partition) {
                 self.pending.messages_out += work.outputs.len() as u64;
-                self.pending.push(work.partition, work.outputs);
+                let outputs = work
+                    .outputs
+                    .into_iter()
+                    .map(|output| self.carried(work.partition, output))
+                    .collect();
+                self.pending.push(work.partition, outputs);
             }
         }
+    }
+
+    /// Makes a dead letter of finished work that no bus would carry.
+    fn carried(&mut self, partition: u32, output: Output) -> Output {
+        let size = output.size();
+        if size <= MAX_MESSAGE_BYTES {
+            return output;
+        }
+        let next = self.owned.get(&partition).copied().unwrap_or_default();
+        let message = Message {
+            partition,
+            offset: next.saturating_sub(1),
+            next,
+            timestamp: Timestamp::now(),
+            key: output.key,
+            value: output.value,
+            headers: output.headers,
+        };
+        self.pending.messages_out -= 1;
+        self.pending.dead.push("oversize");
+        self.context
+            .dead
+            .make(&message, "oversize", &oversize(&output.topic, size))
     }
 
     fn commit(&mut self) -> Result<(), DriverError> {
@@ -307,8 +349,9 @@ impl Driver<'_> {
                     "a commit failed; the state is restored"
                 );
                 self.context.health.not_ready(reason);
-                let owned: Vec<u32> = self.owned.keys().copied().collect();
+                let owned: Vec<u32> = std::mem::take(&mut self.owned).into_keys().collect();
                 self.source.revoked(&owned);
+                self.forgotten.extend(owned);
                 self.held = Some(Instant::now() + wait);
                 self.session.pause();
             }
@@ -332,7 +375,7 @@ impl Driver<'_> {
         }
         self.held = None;
         for lag in self.session.lag()? {
-            if self.owned.contains_key(&lag.partition) {
+            if self.forgotten.remove(&lag.partition) {
                 self.restore(lag.partition, lag.committed)?;
             }
         }

@@ -21,6 +21,9 @@ const WAIT: Duration = Duration::from_millis(500);
 /// Time between two reports of lag.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 
+/// A wait for a limit, as against the moment that asking for it takes.
+const LIMITED: Duration = Duration::from_millis(1);
+
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -97,9 +100,15 @@ impl Driver<'_> {
                         .metrics
                         .partitions
                         .add(i64::try_from(assigned.len()).unwrap_or(0));
-                    self.context.health.ready();
+                    if self.held.is_none() {
+                        self.context.health.ready();
+                    }
                 }
-                Event::Revoked { partitions, .. } | Event::Lost(partitions) => self.revoked(&partitions),
+                Event::Revoked { partitions, .. } => {
+                    self.take_back()?;
+                    self.revoked(&partitions);
+                }
+                Event::Lost(partitions) => self.revoked(&partitions),
                 Event::Batch(batch) => self.batch(&batch)?,
                 Event::Idle => {
                     if self.finished()? {
@@ -112,6 +121,7 @@ impl Driver<'_> {
                 report_lag(&self.context, &self.session.lag()?);
             }
         }
+        self.take_back()?;
         report_lag(&self.context, &self.session.lag()?);
         self.context.health.finished();
         Ok(self.summary)
@@ -121,7 +131,9 @@ impl Driver<'_> {
         if self.context.control.phase() != Phase::Drain || self.held.is_some() {
             return Ok(false);
         }
-        Ok(self.session.lag()?.iter().all(Lag::drained))
+        // Without a partition nothing is known: others may be at work on all of them, or about to give some up.
+        let lags = self.session.lag()?;
+        Ok(!lags.is_empty() && lags.iter().all(Lag::drained))
     }
 
     fn revoked(&mut self, partitions: &[u32]) {
@@ -149,76 +161,99 @@ impl Driver<'_> {
     }
 
     fn batch(&mut self, batch: &Batch) -> Result<(), DriverError> {
-        let metrics = &self.context.metrics;
-        let limit = self.context.limits.batch().unwrap_or(usize::MAX);
-        metrics.batch.observe(batch.messages.len() as f64);
+        let deadline = Instant::now() + self.session.batch_deadline();
+        self.context.metrics.batch.observe(batch.messages.len() as f64);
         if !self.announce(batch)? {
             return Ok(());
         }
         let mut rest = batch.messages.as_slice();
         while let Some(first) = rest.first() {
+            if Instant::now() > deadline {
+                // The bus would take the partitions away; the rest is read again.
+                return Ok(self.session.rewind()?);
+            }
             let alone = self.attempts.careful(first.partition);
-            let length = if alone {
-                1
-            } else {
-                rest.iter()
-                    .take_while(|m| m.partition == first.partition || !alone)
-                    .count()
-                    .min(limit)
-            };
+            let length = if alone { 1 } else { self.part_length(rest) };
             let (part, after) = rest.split_at(length);
             rest = after;
-            if alone && !self.announce_alone(first)? {
+            let killer = alone && self.attempts.killer(first.partition);
+            if alone && !killer && !self.announce_alone(first)? {
                 return Ok(());
             }
             let bytes = part.iter().map(|m| m.size()).sum();
             let waited = self.context.limits.wait(part.len(), bytes, &self.context.control);
             self.context.metrics.limit_wait.inc_by(waited.as_secs_f64());
             // What waits for its limit is not begun, so it may be left to the next run.
-            if self.context.control.phase() == Phase::Stop && waited > Duration::ZERO && limit != usize::MAX {
+            if self.context.control.phase() == Phase::Stop && waited >= LIMITED {
                 return Ok(self.session.rewind()?);
             }
-            if !self.part(part, alone)? {
+            if !self.part(part, killer)? {
                 return Ok(());
+            }
+            if alone {
+                self.attempts.survived(first.partition);
             }
         }
         Ok(())
     }
 
+    /// How many of these messages are processed and committed together: up to one that is to be processed alone,
+    /// and no more than the limits let pass at once.
+    fn part_length(&self, messages: &[Arc<Message>]) -> usize {
+        let limits = &self.context.limits;
+        let (most, most_bytes) = (limits.batch(), limits.batch_bytes());
+        let mut bytes = 0;
+        let fits = |m: &&Arc<Message>| {
+            bytes += m.size();
+            most_bytes.is_none_or(|most| bytes <= most) && !self.attempts.careful(m.partition)
+        };
+        let length = messages.iter().take_while(fits).count();
+        length.clamp(1, most.unwrap_or(usize::MAX))
+    }
+
     /// Commits the attempt of every partition whose first batch of this assignment it is; false if that failed.
     fn announce(&mut self, batch: &Batch) -> Result<bool, DriverError> {
-        let mut attempts = BTreeMap::new();
-        for message in &batch.messages {
-            if let Some(n) = self.attempts.announce(message.partition) {
-                attempts.insert(message.partition, n);
-            }
-        }
-        if attempts.is_empty() {
-            return Ok(true);
-        }
-        self.commit(Transaction {
-            attempts,
-            ..Transaction::default()
-        })
+        let counts = self
+            .attempts
+            .to_announce(batch.messages.iter().map(|m| m.partition));
+        self.commit_attempts(counts, Attempts::announced)
     }
 
     fn announce_alone(&mut self, message: &Message) -> Result<bool, DriverError> {
-        let attempts = BTreeMap::from([(message.partition, SUSPECT + 1)]);
-        self.commit(Transaction {
-            attempts,
+        let counts = BTreeMap::from([(message.partition, SUSPECT + 1)]);
+        self.commit_attempts(counts, Attempts::announced)
+    }
+
+    /// Takes back what was announced and not finished, now that it is known not to kill the process.
+    fn take_back(&mut self) -> Result<bool, DriverError> {
+        let counts = self.attempts.to_take_back();
+        self.commit_attempts(counts, Attempts::taken_back)
+    }
+
+    fn commit_attempts(
+        &mut self,
+        attempts: BTreeMap<u32, u32>,
+        then: fn(&mut Attempts, &BTreeMap<u32, u32>),
+    ) -> Result<bool, DriverError> {
+        if attempts.is_empty() {
+            return Ok(true);
+        }
+        let transaction = Transaction {
+            attempts: attempts.clone(),
             ..Transaction::default()
-        })
+        };
+        let done = self.commit(transaction)?;
+        if done {
+            then(&mut self.attempts, &attempts);
+        }
+        Ok(done)
     }
 
     /// Processes and commits messages; false if what follows them must not be processed now.
-    fn part(&mut self, messages: &[Arc<Message>], alone: bool) -> Result<bool, DriverError> {
+    fn part(&mut self, messages: &[Arc<Message>], killer: bool) -> Result<bool, DriverError> {
         let begin = Instant::now();
         let in_flight = i64::try_from(messages.len()).unwrap_or(i64::MAX);
         self.context.metrics.in_flight.add(in_flight);
-        let killer = alone
-            && messages
-                .first()
-                .is_some_and(|m| self.attempts.take_killer(m.partition));
         let outcomes = if killer {
             let detail = "the process died several times while it processed this message".to_owned();
             vec![Outcome::Poison {
@@ -264,6 +299,7 @@ impl Driver<'_> {
             if !self.commit(transaction)? {
                 return Ok(false);
             }
+            self.attempts.committed(tally.offsets.keys());
             tally.count(&self.context, &mut self.summary, &mut self.breaker);
         }
         if let Some(reason) = transient {
@@ -276,7 +312,9 @@ impl Driver<'_> {
                 "cannot go on for the moment"
             );
             self.session.rewind()?;
-            self.hold(wait, &reason);
+            if self.take_back()? {
+                self.hold(wait, &reason);
+            }
             return Ok(false);
         }
         self.backoff.reset();
@@ -400,17 +438,18 @@ impl Tally {
     }
 }
 
+/// Says what is wrong with what no bus would carry.
+pub(super) fn oversize(topic: &str, size: usize) -> String {
+    format!("the message to {topic} would have {size} bytes, the limit is {MAX_MESSAGE_BYTES}")
+}
+
 /// Makes poison of what no bus would carry.
 pub(super) fn within_size(outcome: Outcome) -> Outcome {
     match &outcome {
         Outcome::Emit(outputs) => match outputs.iter().find(|o| o.size() > MAX_MESSAGE_BYTES) {
             Some(large) => Outcome::Poison {
                 reason: "oversize",
-                detail: format!(
-                    "the message to {} would have {} bytes, the limit is {MAX_MESSAGE_BYTES}",
-                    large.topic,
-                    large.size()
-                ),
+                detail: oversize(&large.topic, large.size()),
             },
             None => outcome,
         },

@@ -35,7 +35,14 @@ pub(super) fn pass(sql: &Connection, now: Timestamp, max_bytes: u64) -> rusqlite
         }
         deleted += match retention {
             Some(retention) => {
-                let read = optional(sql, "SELECT min(next) FROM committed WHERE part = ?1", part)?;
+                // A group that reads and has not committed yet has read nothing.
+                let read = optional(
+                    sql,
+                    "SELECT min(next) FROM (SELECT next FROM committed WHERE part = ?1 UNION ALL
+                     SELECT p.first FROM partition p JOIN slot s ON s.topic = p.topic WHERE p.id = ?1 AND NOT EXISTS
+                     (SELECT 1 FROM committed c WHERE c.grp = s.grp AND c.part = p.id))",
+                    part,
+                )?;
                 let before = if crowded && read.is_some() {
                     i64::MAX
                 } else {

@@ -47,10 +47,16 @@ pub(super) const ZSTD: i64 = 1;
 
 /// Opens a connection, making the tables in a new file.
 pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Connection, BusError> {
-    let connect = || -> rusqlite::Result<(Connection, i32, i32)> {
+    let connect = || -> rusqlite::Result<Option<(Connection, i32, i32)>> {
         let sql = Connection::open(path)?;
         sql.busy_timeout(BUSY)?;
         sql.set_prepared_statement_cache_capacity(64);
+        let id = sql.pragma_query_value(None, "application_id", |r| r.get(0))?;
+        let version = sql.pragma_query_value(None, "user_version", |r| r.get(0))?;
+        let tables: i64 = sql.query_row("SELECT count(*) FROM sqlite_master", [], |r| r.get(0))?;
+        if id != APPLICATION_ID && (id != 0 || tables != 0) {
+            return Ok(None);
+        }
         sql.pragma_update(None, "page_size", PAGE_BYTES)?;
         sql.pragma_update(None, "journal_mode", "WAL")?;
         sql.pragma_update(None, "synchronous", "FULL")?;
@@ -62,27 +68,27 @@ pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Connection, BusError> 
             "max_page_count",
             i64::try_from(max_bytes).unwrap_or(i64::MAX) / PAGE_BYTES,
         )?;
-        let id = sql.pragma_query_value(None, "application_id", |r| r.get(0))?;
-        let version = sql.pragma_query_value(None, "user_version", |r| r.get(0))?;
-        Ok((sql, id, version))
+        Ok(Some((sql, id, version)))
     };
-    let (mut sql, id, version) = connect().map_err(|e| unusable(path, &e))?;
+    // Nothing is changed in a file before it is known to be ours.
+    let Some((mut sql, id, version)) = connect().map_err(|e| unusable(path, &e))? else {
+        return Err(BusError::Unusable {
+            what: format!("{} is a database of another program", path.display()),
+            hint: "choose another --data-dir".to_owned(),
+        });
+    };
     match (id, version) {
         (APPLICATION_ID, VERSION) => Ok(sql),
-        (0, 0) => {
+        (0, _) => {
             create_tables(&mut sql).map_err(|e| unusable(path, &e))?;
             Ok(sql)
         }
-        (APPLICATION_ID, other) => Err(BusError::Unusable {
+        (_, other) => Err(BusError::Unusable {
             what: format!(
                 "{} has version {other}, this program reads {VERSION}",
                 path.display()
             ),
             hint: "use the program that wrote it, or another --data-dir".to_owned(),
-        }),
-        _ => Err(BusError::Unusable {
-            what: format!("{} is a database of another program", path.display()),
-            hint: "choose another --data-dir".to_owned(),
         }),
     }
 }
@@ -196,8 +202,8 @@ fn message(row: &Row<'_>, partition: u32) -> rusqlite::Result<Message> {
     let codec: i64 = row.get(4)?;
     let value = match (row.get_ref(5)?.as_blob_or_null()?, codec) {
         (Some(bytes), ZSTD) => {
-            let plain = zstd::bulk::decompress(bytes, telex_model::MAX_MESSAGE_BYTES)
-                .map_err(|e| wrong(5, Box::new(e)))?;
+            let plain =
+                zstd::bulk::decompress(bytes, plain_size(bytes)).map_err(|e| wrong(5, Box::new(e)))?;
             Some(Bytes::from(plain))
         }
         (value, _) => value.map(Bytes::copy_from_slice),
@@ -212,6 +218,15 @@ fn message(row: &Row<'_>, partition: u32) -> rusqlite::Result<Message> {
         value,
         headers,
     })
+}
+
+/// Bytes that a value decompresses to, as its frame says: room for the largest would stay with every message.
+fn plain_size(bytes: &[u8]) -> usize {
+    let said = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
+    said.and_then(|size| usize::try_from(size).ok())
+        .map_or(telex_model::MAX_MESSAGE_BYTES, |size| {
+            size.min(telex_model::MAX_MESSAGE_BYTES)
+        })
 }
 
 /// Gives first and next offset of every partition.

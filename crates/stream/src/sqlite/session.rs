@@ -18,7 +18,7 @@ use crate::session::{
 use super::error::unusable;
 use super::schema::{self, row_id, unsigned};
 use super::tail::Known;
-use super::writer::{self, Handle, Job, Progress, Written};
+use super::writer::{self, Job, Progress, Writer, Written};
 use super::{Shared, TopicInfo};
 
 /// How often a waiting session looks for what other processes have appended.
@@ -34,7 +34,7 @@ pub(super) struct SqliteSession {
     sql: Connection,
     path: PathBuf,
     shared: Arc<Shared>,
-    writer: Handle,
+    writer: Arc<Writer>,
     parts: Vec<Part>,
     /// Partition to begin the next batch with, so that none starves.
     turn: usize,
@@ -63,7 +63,7 @@ impl SqliteSession {
         sql: Connection,
         path: PathBuf,
         shared: Arc<Shared>,
-        writer: Handle,
+        writer: Arc<Writer>,
     ) -> Result<Self, BusError> {
         shared.tail.want(&topic.partitions);
         let taken = Arc::new(Mutex::new(0));
@@ -77,7 +77,7 @@ impl SqliteSession {
             *out.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
             Ok(())
         });
-        match writer.run(take) {
+        match writer.ask(take) {
             Written::Done | Written::Fenced => {}
             Written::Failed(reason) => return Err(BusError::Full(reason)),
             Written::Unusable(error) => return Err(error),
@@ -289,14 +289,18 @@ impl Session for SqliteSession {
             }
             Err(other) => return Err(other.into()),
         };
-        match self.writer.run(Job::commit(progress, records)) {
+        match self.writer.ask(Job::commit(progress, records)) {
             Written::Done => {
                 for part in &mut self.parts {
                     part.committed = offsets.get(&part.number).copied().unwrap_or(part.committed);
                 }
                 Ok(Commit::Committed)
             }
-            Written::Fenced => Ok(Commit::Fenced),
+            Written::Fenced => {
+                // The next call says who owns the slot, before it hands out anything.
+                self.looked = None;
+                Ok(Commit::Fenced)
+            }
             Written::Failed(reason) => {
                 self.rewind()?;
                 Ok(Commit::Rewound { reason })

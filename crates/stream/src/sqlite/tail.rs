@@ -9,6 +9,13 @@ use std::time::{Duration, Instant};
 
 use crate::message::Message;
 
+/// What a message takes in memory beside its bytes: its struct, its shared buffers, its place in the queues.
+const OVERHEAD: usize = 256;
+
+fn weight(message: &Message) -> usize {
+    message.size() + OVERHEAD
+}
+
 #[derive(Debug)]
 pub(super) struct Tail {
     max_bytes: usize,
@@ -148,13 +155,13 @@ impl State {
         let part = self.parts.entry(id).or_default();
         if part.end != first || (part.messages.is_empty() && part.start != part.end) {
             // Another process wrote in between, or this is the first commit that we see.
-            self.bytes -= part.messages.drain(..).map(|m| m.size()).sum::<usize>();
+            self.bytes -= part.messages.drain(..).map(|m| weight(&m)).sum::<usize>();
             part.start = first;
             part.end = first;
             self.order.retain(|p| *p != id);
         }
         for message in messages {
-            self.bytes += message.size();
+            self.bytes += weight(&message);
             part.end = message.next;
             part.messages.push_back(message);
             self.order.push_back(id);
@@ -166,7 +173,7 @@ impl State {
             return false;
         };
         if let Some(message) = part.messages.pop_front() {
-            self.bytes -= message.size();
+            self.bytes -= weight(&message);
             part.start = message.next;
         }
         true

@@ -1,15 +1,17 @@
 //! The one thread that writes.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use telex_model::event::Headers;
 
 use crate::bus::BusError;
@@ -154,32 +156,13 @@ pub(super) fn prepare(
 
 type Request = (Job, SyncSender<Written>);
 
-/// Sends jobs to the writer; cheap to clone.
-#[derive(Debug, Clone)]
-pub(super) struct Handle(SyncSender<Request>);
-
-impl Handle {
-    /// Has a job done and waits for it.
-    pub(super) fn run(&self, job: Job) -> Written {
-        let (reply, result) = sync_channel(1);
-        let gone = || {
-            Written::Unusable(BusError::Unusable {
-                what: "the writer of the embedded bus has ended".to_owned(),
-                hint: "see the log".to_owned(),
-            })
-        };
-        if self.0.send((job, reply)).is_err() {
-            return gone();
-        }
-        result.recv().unwrap_or_else(|_| gone())
-    }
-}
-
-/// The writer's thread; ends, after what it was asked to do, when it is dropped and no session is left.
+/// The writer's thread; dropping it waits for what it was asked to do.
 #[derive(Debug)]
 pub(super) struct Writer {
-    handle: Option<Handle>,
+    jobs: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
+    /// The runner's role, where this process has it: given back after the last write.
+    _role: Option<File>,
 }
 
 impl Writer {
@@ -188,7 +171,7 @@ impl Writer {
         path: PathBuf,
         max_bytes: u64,
         shared: Arc<Shared>,
-        maintains: bool,
+        role: Option<File>,
     ) -> Result<Self, BusError> {
         let (sender, receiver) = sync_channel(QUEUE);
         let state = State {
@@ -196,7 +179,8 @@ impl Writer {
             path,
             max_bytes,
             shared,
-            maintains,
+            maintains: role.is_some(),
+            full: false,
         };
         let thread = std::thread::Builder::new()
             .name("bus-writer".to_owned())
@@ -206,19 +190,31 @@ impl Writer {
             hint: "check the limit of processes".to_owned(),
         })?;
         Ok(Self {
-            handle: Some(Handle(sender)),
+            jobs: Some(sender),
             thread: Some(thread),
+            _role: role,
         })
     }
 
-    pub(super) fn handle(&self) -> Handle {
-        #[allow(clippy::expect_used, reason = "taken on drop only")]
-        self.handle.clone().expect("the writer runs")
+    /// Has a job done and waits for it.
+    pub(super) fn ask(&self, job: Job) -> Written {
+        let (reply, result) = sync_channel(1);
+        let sent = self
+            .jobs
+            .as_ref()
+            .is_some_and(|jobs| jobs.send((job, reply)).is_ok());
+        let answer = if sent { result.recv().ok() } else { None };
+        answer.unwrap_or_else(|| {
+            Written::Unusable(BusError::Unusable {
+                what: "the writer of the embedded bus has ended".to_owned(),
+                hint: "see the log".to_owned(),
+            })
+        })
     }
 
     /// Has a job done that is no session's.
     pub(super) fn run(&self, job: Job) -> Result<(), BusError> {
-        match self.handle().run(job) {
+        match self.ask(job) {
             Written::Done => Ok(()),
             Written::Failed(reason) => Err(BusError::Full(reason)),
             Written::Unusable(error) => Err(error),
@@ -229,9 +225,8 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.handle = None;
-        // Sessions hold handles of their own: the thread ends with the last of them.
-        if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished)
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             tracing::error!("the bus writer panicked");
@@ -245,6 +240,8 @@ struct State {
     max_bytes: u64,
     shared: Arc<Shared>,
     maintains: bool,
+    /// A transaction has found no room.
+    full: bool,
 }
 
 type Committed = Vec<(i64, u64, Vec<Arc<Message>>)>;
@@ -259,7 +256,8 @@ impl State {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if maintained.elapsed() >= MAINTAIN_EVERY {
+            // Where there is no room, what need not be kept makes some.
+            if std::mem::take(&mut self.full) || maintained.elapsed() >= MAINTAIN_EVERY {
                 maintained = Instant::now();
                 if self.maintains {
                     self.maintain(jobs);
@@ -285,8 +283,10 @@ impl State {
                     return;
                 }
             }
-            if let Ok(job) = jobs.try_recv() {
-                self.serve(job, jobs);
+            match jobs.try_recv() {
+                Ok(job) => self.serve(job, jobs),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return,
             }
         }
     }
@@ -308,6 +308,7 @@ impl State {
             }
             Err(error) => {
                 tracing::warn!(%error, "a transaction of the embedded bus failed");
+                self.full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
                 replies.iter().map(|_| self.failed(&error)).collect()
             }
         };
@@ -325,7 +326,19 @@ impl State {
         }
     }
 
+    /// Fails where a test has asked for it and a session's transaction is among the jobs.
+    fn fail_on_demand(&self, jobs: &[Job]) -> rusqlite::Result<()> {
+        if jobs.iter().any(|job| job.progress.is_some())
+            && self.shared.fail_next.swap(false, Ordering::AcqRel)
+        {
+            let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+            return Err(rusqlite::Error::SqliteFailure(full, Some("asked for".to_owned())));
+        }
+        Ok(())
+    }
+
     fn transact(&mut self, jobs: Vec<Job>) -> rusqlite::Result<(Vec<Written>, Committed)> {
+        self.fail_on_demand(&jobs)?;
         let tx = self
             .sql
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
