@@ -106,7 +106,10 @@ pub(super) fn member(options: &KafkaOptions, group: &str) -> ClientConfig {
 
 /// A reader of given partitions, and a client that asks for metadata and offsets. Its group has no members.
 pub(super) fn reader(options: &KafkaOptions, group: &str) -> ClientConfig {
-    with_client(consumer(options, group), options)
+    let mut config = consumer(options, group);
+    // The end of a partition is known once an empty fetch comes back; readers do not stay there.
+    config.set("fetch.wait.max.ms", "10");
+    with_client(config, options)
 }
 
 /// A client that asks for the ends of partitions, open transactions included.
