@@ -1,0 +1,253 @@
+//! A transactional producer that tells what became of each transaction.
+//!
+//! Records are produced, waited for, and only then the offsets are sent and the transaction ended: ending it with
+//! records in flight costs 100 ms each time (measured: a batch of 200 took 101 ms, and 4 ms this way).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use crate::bus::BusError;
+use crate::message::Output;
+
+use super::KafkaOptions;
+use super::client;
+use super::context::{Deliveries, Undelivered};
+use super::convert::{partition_id, to_headers};
+use super::error::{code, coded, is_fenced_member, is_permanent, unusable};
+
+/// Longest wait for the coordinator when a producer begins: it first ends what its predecessor left open.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for the end of an aborted transaction; after it the producer is replaced, which aborts as well.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Events of an idle client taken in at once; it has one or two in a second at the most.
+const EVENTS: usize = 8;
+
+/// One wait for deliveries.
+const POLL: Duration = Duration::from_millis(1);
+
+/// A record with the partition that it goes to.
+pub(super) type Record = (u32, Output);
+
+/// The offsets of a transaction, and who commits them.
+pub(super) struct Offsets<'a> {
+    pub(super) list: &'a TopicPartitionList,
+    pub(super) group: &'a ConsumerGroupMetadata,
+}
+
+/// Why a transaction was not seen to be committed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Nothing of it is on the bus.
+    Aborted(String),
+    /// Nothing of it is on the bus: the group has gone on without this member.
+    Fenced(String),
+    /// It may be on the bus, whole. Nobody knows before the producer has begun anew.
+    Unknown(String),
+    /// Nothing of it is on the bus, and trying again cannot help.
+    Permanent(BusError),
+}
+
+/// A producer that is replaced when it is of no more use.
+pub(super) struct Transactions {
+    options: Arc<KafkaOptions>,
+    id: String,
+    producer: Option<BaseProducer<Deliveries>>,
+}
+
+impl Transactions {
+    pub(super) fn new(options: Arc<KafkaOptions>, id: String) -> Self {
+        Self {
+            options,
+            id,
+            producer: None,
+        }
+    }
+
+    /// Makes sure that there is a producer which has begun. Ends, one way or the other, what a predecessor of the
+    /// same transactional id left open.
+    pub(super) fn begin_anew(&mut self) -> Result<(), Failure> {
+        if self.producer.is_some() {
+            return Ok(());
+        }
+        let settings = client::producer(&self.options, &self.id);
+        let producer: BaseProducer<Deliveries> = settings
+            .create_with_context(Deliveries::default())
+            .map_err(|e| Failure::Permanent(unusable("the Kafka producer cannot be set up", &e)))?;
+        producer
+            .init_transactions(INIT_TIMEOUT)
+            .map_err(|e| self.failed(&e, "the transactional producer cannot begin"))?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    /// Takes in what the client has to say while nothing is written, which would pile up otherwise.
+    pub(super) fn serve(&self) {
+        if let Some(producer) = &self.producer {
+            (0..EVENTS).for_each(|_| producer.poll(Duration::ZERO));
+        }
+    }
+
+    /// Writes records and offsets at once.
+    pub(super) fn transact(
+        &mut self,
+        records: &[Record],
+        offsets: Option<&Offsets<'_>>,
+    ) -> Result<(), Failure> {
+        self.begin_anew()?;
+        let Some(producer) = &self.producer else {
+            return Err(Failure::Aborted("no producer".to_owned()));
+        };
+        if let Err(error) = producer.begin_transaction() {
+            let failure = self.failed(&error, "no transaction can be begun");
+            self.producer = None;
+            return Err(failure);
+        }
+        let deadline = Instant::now() + self.options.transaction_timeout;
+        if let Err(failure) = self.deliver(records, deadline) {
+            self.abort();
+            return Err(failure);
+        }
+        let (Some(producer), left) = (&self.producer, deadline.saturating_duration_since(Instant::now()))
+        else {
+            return Err(Failure::Aborted("no producer".to_owned()));
+        };
+        let sent = offsets.map_or(Ok(()), |o| {
+            producer.send_offsets_to_transaction(o.list, o.group, left)
+        });
+        if let Err(error) = sent {
+            let failure = self.failed(&error, "the offsets cannot be committed");
+            self.abort();
+            return Err(failure);
+        }
+        self.end()
+    }
+
+    /// Hands records to the client and waits until all have arrived.
+    fn deliver(&self, records: &[Record], deadline: Instant) -> Result<(), Failure> {
+        let Some(producer) = &self.producer else {
+            return Err(Failure::Aborted("no producer".to_owned()));
+        };
+        // What an earlier transaction left behind is not this one's.
+        drop(producer.context().take());
+        for (partition, output) in records {
+            self.send(producer, *partition, output, deadline)?;
+        }
+        while producer.in_flight_count() > 0 {
+            // The client's `poll` takes its time in full: first without, and only then with.
+            producer.poll(Duration::ZERO);
+            if producer.in_flight_count() == 0 {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::Aborted(format!(
+                    "{} records did not arrive in {:?}",
+                    producer.in_flight_count(),
+                    self.options.transaction_timeout
+                )));
+            }
+            producer.poll(POLL);
+        }
+        match producer.context().take() {
+            Some(undelivered) => Err(refused(&undelivered)),
+            None => Ok(()),
+        }
+    }
+
+    fn send(
+        &self,
+        producer: &BaseProducer<Deliveries>,
+        partition: u32,
+        output: &Output,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&output.topic)
+            .partition(partition_id(partition))
+            .key(&output.key)
+            .headers(to_headers(&output.headers));
+        if let Some(value) = &output.value {
+            record = record.payload(value);
+        }
+        loop {
+            let Err((error, back)) = producer.send(record) else {
+                return Ok(());
+            };
+            record = back;
+            if code(&error) != Some(RDKafkaErrorCode::QueueFull) || Instant::now() >= deadline {
+                return Err(refused(&Undelivered {
+                    topic: output.topic.clone(),
+                    bytes: output.size(),
+                    code: code(&error),
+                    reason: error.to_string(),
+                }));
+            }
+            producer.poll(POLL);
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        let Some(producer) = &self.producer else {
+            return Err(Failure::Aborted("no producer".to_owned()));
+        };
+        // Longer than the broker lets a transaction live, so that a timeout here is a lost answer, not a slow one.
+        let timeout = self.options.transaction_timeout + Duration::from_secs(2);
+        let Err(error) = producer.commit_transaction(timeout) else {
+            return Ok(());
+        };
+        let reason = format!("the end of a transaction is not known: {error}");
+        if matches!(&error, KafkaError::Transaction(e) if e.txn_requires_abort()) {
+            self.abort();
+        } else {
+            self.producer = None;
+        }
+        // Whatever the client says: what the group's offsets say is what happened.
+        Err(Failure::Unknown(reason))
+    }
+
+    /// Ends a transaction that is not to be; a producer that cannot is replaced.
+    fn abort(&mut self) {
+        let Some(producer) = &self.producer else { return };
+        // Aborting fails while records are outstanding.
+        producer.purge(PurgeConfig::default().queue().inflight());
+        let deadline = Instant::now() + ABORT_TIMEOUT;
+        while producer.in_flight_count() > 0 && Instant::now() < deadline {
+            producer.poll(POLL);
+        }
+        if let Err(error) = producer.abort_transaction(ABORT_TIMEOUT) {
+            tracing::warn!(%error, "a transaction could not be aborted; the producer is replaced");
+            self.producer = None;
+        }
+    }
+
+    fn failed(&self, error: &KafkaError, what: &str) -> Failure {
+        let reason = format!("{what}: {error}");
+        match code(error) {
+            Some(code) if is_fenced_member(code) => Failure::Fenced(reason),
+            Some(code) if is_permanent(code) => Failure::Permanent(coded(
+                &format!("{reason} (transactional id {})", self.id),
+                Some(code),
+            )),
+            _ => Failure::Aborted(reason),
+        }
+    }
+}
+
+fn refused(undelivered: &Undelivered) -> Failure {
+    let Undelivered {
+        topic,
+        bytes,
+        code,
+        reason,
+    } = undelivered;
+    let what = format!("a record of {bytes} bytes cannot be written to {topic}: {reason}");
+    match code {
+        Some(known) if is_permanent(*known) => Failure::Permanent(coded(&what, *code)),
+        _ => Failure::Aborted(what),
+    }
+}

@@ -1,0 +1,139 @@
+//! Reads given partitions, outside of any group.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::bus::BusError;
+use crate::message::Message;
+
+use super::KafkaOptions;
+use super::client;
+use super::context::Quiet;
+use super::convert::{message, partition_id, signed};
+use super::error::{is_permanent, unusable};
+
+/// One wait for a record.
+const SLICE: Duration = Duration::from_millis(500);
+
+pub(super) struct Reader {
+    consumer: BaseConsumer<Quiet>,
+}
+
+/// What a reader came upon.
+pub(super) enum Read {
+    Message(Message),
+    /// Everything committed has been read.
+    End,
+    /// Nothing for half a second: a transaction may be open, or a broker away.
+    Nothing,
+}
+
+impl Reader {
+    pub(super) fn open(options: &KafkaOptions) -> Result<Self, BusError> {
+        let consumer = client::reader(options, &options.reader_group())
+            .create_with_context(Quiet)
+            .map_err(|e| unusable("the Kafka client cannot be set up", &e))?;
+        Ok(Self { consumer })
+    }
+
+    /// Reads a partition from an offset on, or from its beginning if that offset is gone, until told to stop.
+    pub(super) fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        each: &mut dyn FnMut(Read) -> ControlFlow<()>,
+    ) -> Result<(), BusError> {
+        let what = format!("{topic}/{partition} cannot be read");
+        let failed = |e: &KafkaError| unusable(&what, e);
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition_id(partition), Offset::Offset(signed(from)))
+            .map_err(|e| failed(&e))?;
+        self.consumer.assign(&list).map_err(|e| failed(&e))?;
+        let result = self.each(each, &failed);
+        self.consumer.unassign().map_err(|e| failed(&e))?;
+        result
+    }
+
+    fn each(
+        &self,
+        each: &mut dyn FnMut(Read) -> ControlFlow<()>,
+        failed: &dyn Fn(&KafkaError) -> BusError,
+    ) -> Result<(), BusError> {
+        let mut quiet_since = Instant::now();
+        loop {
+            let read = match self.consumer.poll(SLICE) {
+                Some(Ok(record)) => Read::Message(message(&record)),
+                Some(Err(KafkaError::PartitionEOF(_))) => Read::End,
+                Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_permanent) => {
+                    return Err(failed(&error));
+                }
+                // The client goes on by itself after all others.
+                Some(Err(_)) | None => {
+                    if quiet_since.elapsed() < SLICE {
+                        continue;
+                    }
+                    Read::Nothing
+                }
+            };
+            quiet_since = Instant::now();
+            if each(read).is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Looks when the next record of each of several partitions was written.
+pub(super) struct Peeker {
+    consumer: BaseConsumer<Quiet>,
+}
+
+impl Peeker {
+    pub(super) fn open(options: &KafkaOptions) -> Result<Self, BusError> {
+        let consumer = client::peeker(options, &options.reader_group())
+            .create_with_context(Quiet)
+            .map_err(|e| unusable("the Kafka client cannot be set up", &e))?;
+        Ok(Self { consumer })
+    }
+
+    /// Gives the time of the first record at or behind each offset; partitions without one are left out, and those
+    /// that did not answer within half a second.
+    pub(super) fn peek(
+        &self,
+        topic: &str,
+        places: &[(u32, u64)],
+    ) -> Result<BTreeMap<u32, Timestamp>, KafkaError> {
+        let mut list = TopicPartitionList::with_capacity(places.len());
+        for (partition, offset) in places {
+            let offset = Offset::Offset(signed(*offset));
+            list.add_partition_offset(topic, partition_id(*partition), offset)?;
+        }
+        self.consumer.assign(&list)?;
+        let mut found = BTreeMap::new();
+        let mut open: Vec<i32> = places.iter().map(|(p, _)| partition_id(*p)).collect();
+        let until = Instant::now() + SLICE;
+        while !open.is_empty() && Instant::now() < until {
+            match self
+                .consumer
+                .poll(until.saturating_duration_since(Instant::now()))
+            {
+                Some(Ok(record)) => {
+                    let message = message(&record);
+                    open.retain(|p| *p != partition_id(message.partition));
+                    found.entry(message.partition).or_insert(message.timestamp);
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|p| *p != partition),
+                Some(Err(_)) | None => {}
+            }
+        }
+        self.consumer.unassign()?;
+        Ok(found)
+    }
+}

@@ -1,0 +1,143 @@
+//! A real broker for the tests: one for the whole binary, or the one that `TELEX_TEST_KAFKA` names.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use super::proxy::Proxy;
+
+static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
+
+/// What all tests of a binary share.
+pub struct Shared {
+    /// Where clients find the broker.
+    pub address: String,
+    /// The link to it, unless the broker is somebody else's.
+    pub link: Option<(Broker, Proxy)>,
+}
+
+/// Gives the shared broker. Where none can be had the tests end here, which is said in the closing line; in CI they
+/// fail.
+pub fn shared() -> &'static Shared {
+    let shared = SHARED.get_or_init(|| match std::env::var("TELEX_TEST_KAFKA") {
+        Ok(address) => Ok(Shared { address, link: None }),
+        Err(_) => start_linked("shared"),
+    });
+    match shared {
+        Ok(shared) => shared,
+        Err(reason) if std::env::var_os("CI").is_some_and(|v| v == "true") => {
+            panic!("no Kafka broker: {reason}")
+        }
+        Err(reason) => {
+            // Past the test harness, which shows nothing of tests that pass.
+            let text = format!("\nNO KAFKA BROKER, SO NOTHING WAS TESTED ON KAFKA: {reason}\n");
+            std::io::stderr().write_all(text.as_bytes()).unwrap_or_default();
+            std::process::exit(0);
+        }
+    }
+}
+
+/// Starts a broker that is reached through a link of ours.
+pub fn start_linked(name: &str) -> Result<Shared, String> {
+    let proxy = Proxy::start();
+    let advertised = format!("advertised.listeners=PLAINTEXT://{}", proxy.address);
+    let broker = Broker::start(name, &[&advertised])?;
+    proxy.leads_to(&broker.address);
+    Ok(Shared {
+        address: proxy.address.clone(),
+        link: Some((broker, proxy)),
+    })
+}
+
+/// A broker that ends with this value, or with the process, however that ends.
+pub struct Broker {
+    pub address: String,
+    folder: PathBuf,
+    /// Its standard input is what keeps the broker running.
+    script: Child,
+}
+
+impl Broker {
+    /// Starts a broker with further settings, each `key=value`.
+    pub fn start(name: &str, settings: &[&str]) -> Result<Self, String> {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        sweep(root);
+        let folder = root.join(format!("kafka-{name}-{}", std::process::id()));
+        let mut command = script("run", &folder);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let mut script = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| format!("bash cannot be run: {e}"))?;
+        let mut line = String::new();
+        let output = script.stdout.take().expect("it is piped");
+        let read = BufReader::new(output).read_line(&mut line);
+        if read.is_err() || line.trim().is_empty() {
+            let mut errors = String::new();
+            let mut stderr = script.stderr.take().expect("it is piped");
+            stderr.read_to_string(&mut errors).map_err(|e| e.to_string())?;
+            return Err(errors.trim().to_owned());
+        }
+        Ok(Self {
+            address: line.trim().to_owned(),
+            folder,
+            script,
+        })
+    }
+
+    /// Ends the broker without notice, as when the machine fails.
+    pub fn kill(&self) {
+        let pid = std::fs::read_to_string(self.folder.join("broker-1/pid")).expect("it runs");
+        let killed = Command::new("kill").args(["-9", pid.trim()]).status();
+        assert!(killed.is_ok_and(|s| s.success()));
+    }
+
+    /// Stops the broker in good order.
+    pub fn stop(&self) {
+        assert!(script("down", &self.folder).status().is_ok_and(|s| s.success()));
+    }
+
+    /// Starts the broker again, with its data, where it was.
+    pub fn restart(&self) {
+        let started = script("up", &self.folder).stdout(Stdio::null()).status();
+        assert!(started.is_ok_and(|s| s.success()));
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.script.stdin.take());
+        if self.script.wait().is_ok() && !std::thread::panicking() {
+            std::fs::remove_dir_all(&self.folder).unwrap_or_default();
+        }
+    }
+}
+
+fn script(command: &str, folder: &Path) -> Command {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/kafka/kafka.sh");
+    let mut bash = Command::new("bash");
+    bash.arg(path).arg(command).arg("--dir").arg(folder);
+    bash
+}
+
+/// Removes what earlier runs left, but of brokers that run.
+fn sweep(root: &Path) {
+    let Ok(entries) = std::fs::read_dir(root) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with("kafka-");
+        if !is_ours || !entry.path().join("bootstrap").exists() {
+            continue;
+        }
+        let runs = script("status", &entry.path()).stdout(Stdio::null()).status();
+        if runs.is_ok_and(|s| !s.success()) {
+            std::fs::remove_dir_all(entry.path()).unwrap_or_default();
+        }
+    }
+}
