@@ -66,13 +66,14 @@ fn items(world: &World) -> usize {
     world.site.expected().iter().map(|e| e.feeds.len()).sum()
 }
 
-/// Every paragraph of the story is there, and what stood around it is not.
+/// The story is there, and what stood around it is not. Floors, not goals: of each story three quarters of its
+/// paragraphs, of all stories together nineteen in twenty.
 fn check_texts(world: &World, articles: &[Value]) {
+    let squeeze = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (mut all, mut all_missing) = (0, 0);
     for expected in world.site.expected() {
-        let article = articles
-            .iter()
-            .find(|a| canonical(a["url"].as_str().unwrap()) == canonical(&expected.url))
-            .unwrap();
+        let same = |a: &&Value| canonical(a["url"].as_str().unwrap()) == canonical(&expected.url);
+        let article = articles.iter().find(same).unwrap();
         let (url, text) = (&expected.url, article["text"].as_str().unwrap());
         let kind = if expected.delivery == Delivery::Summary {
             "summary"
@@ -84,23 +85,26 @@ fn check_texts(world: &World, articles: &[Value]) {
         if expected.delivery == Delivery::Summary {
             continue;
         }
-        let squeeze = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
         let whole = squeeze(text);
-        let missing = expected
-            .paragraphs
-            .iter()
-            .filter(|p| !whole.contains(&squeeze(p)))
-            .count();
-        let own: usize = expected.paragraphs.iter().map(|p| squeeze(p).len()).sum();
+        let wanted: Vec<String> = expected.paragraphs.iter().map(|p| squeeze(p)).collect();
+        let missing = wanted.iter().filter(|p| !whole.contains(*p)).count();
+        let own: usize = wanted.iter().map(String::len).sum();
         assert!(
-            missing * 10 <= expected.paragraphs.len(),
-            "{url}: {missing} paragraphs are missing in\n{text}"
+            missing * 4 <= wanted.len(),
+            "{url}: {missing} of {} paragraphs are missing in\n{text}",
+            wanted.len()
         );
         assert!(
             whole.len() < own + own / 10 + 200,
             "{url}: foreign text in\n{text}"
         );
+        all += wanted.len();
+        all_missing += missing;
     }
+    assert!(
+        all_missing * 20 <= all,
+        "{all_missing} of {all} paragraphs are missing"
+    );
 }
 
 /// The second run asked with validators, and was told that nothing changed.
