@@ -139,6 +139,12 @@ impl Bench {
             .set("enable.auto.commit", "false")
             .set("isolation.level", "read_committed")
             .set("auto.offset.reset", "earliest")
+            // As the session: a client that fetches far ahead takes the cores from everybody else.
+            .set("queued.min.messages", "5000")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.wait.max.ms", "100")
+            .set("fetch.queue.backoff.ms", "50")
+            .set("partition.assignment.strategy", "cooperative-sticky")
             .create()
             .unwrap();
         let producer: BaseProducer = ClientConfig::new()
@@ -146,6 +152,8 @@ impl Bench {
             .set("transactional.id", format!("{}-{group}", self.prefix))
             .set("linger.ms", "2")
             .set("compression.type", "lz4")
+            // The same partitions, and so as many to be written in a transaction.
+            .set("partitioner", "murmur2")
             .create()
             .unwrap();
         producer.init_transactions(TIMEOUT).unwrap();
@@ -172,7 +180,10 @@ impl Bench {
                 offsets.insert(record.partition(), record.offset() + 1);
             }
             while producer.in_flight_count() > 0 {
-                producer.poll(Duration::from_millis(1));
+                producer.poll(Duration::ZERO);
+                if producer.in_flight_count() > 0 {
+                    producer.poll(Duration::from_millis(1));
+                }
             }
             let mut list = TopicPartitionList::new();
             for (partition, offset) in offsets {
