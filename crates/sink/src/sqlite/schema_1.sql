@@ -27,6 +27,10 @@ CREATE INDEX tag_article ON tag(seq);
 
 -- Row ids are article.seq. The text itself is in article.value, compressed.
 CREATE VIRTUAL TABLE search USING fts5(title, text, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2');
+-- Measured over SQLite's FTS5 alone, 500 articles of 5 kB a transaction: 1,560 articles per second of CPU with the
+-- defaults; 2,160 when a batch's words are gathered in 16 MiB rather than 1 MiB; 2,560 when segments are also merged
+-- eight at a time rather than four, on leaves that fill a page.
+INSERT INTO search(search, rank) VALUES ('hashsize', 16777216), ('automerge', 8), ('pgsz', 8000);
 
 CREATE TABLE position(
   log        TEXT NOT NULL,
