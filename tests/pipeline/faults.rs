@@ -22,7 +22,14 @@ fn kill_nine_loses_and_doubles_nothing() {
         killed += 1;
     }
     assert_eq!(killed, 10);
-    let process = Started::new(world.telex(&["run", "all", "--feeds", "feeds.opml"]));
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let args = ["run", "all", "--feeds", "feeds.opml", "--metrics-listen", &listen];
+    let process = Started::new(world.telex(&args));
+    // The killed runs may have carried everything: the signal is for a run that has begun.
+    wait_for("the run to be ready", || {
+        get(port, "/readyz").is_some_and(|(status, _)| status == 200)
+    });
     let all = world.site.expected().len();
     wait_for("all articles", || {
         world.data().join("articles.sqlite").exists() && world.articles(&[]).len() >= all

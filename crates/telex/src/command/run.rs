@@ -24,6 +24,9 @@ const USAGE_EVERY: Duration = Duration::from_secs(5);
 /// Runs stages.
 pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<(), CliError> {
     let config = &context.config;
+    // Before anything that takes time, so that a SIGTERM during the start drains as well.
+    let runtime = runtime()?;
+    let stopped = on_signal(&runtime)?;
     let open = open::bus(config, Use::Run)?;
     if let Some(path) = &config.poller.feeds
         && matches!(args.what, What::All | What::Poller)
@@ -32,8 +35,6 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<(), CliError> {
         let done = pipeline::declare(open.bus.as_ref(), &config.bus.topic_prefix, listed, Origin::File)?;
         tracing::info!(?done, file = %path.display(), "the list of feeds was declared");
     }
-    let runtime = runtime()?;
-    let stopped = on_signal(&runtime)?;
     let stages = pipeline::stages(args.what);
     let mut pipeline = Pipeline::start(config, &open, &stages, args.once, runtime.handle())?;
     serve(context, &pipeline, &runtime)?;
