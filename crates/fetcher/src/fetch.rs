@@ -254,6 +254,12 @@ fn failed(pending: &Pending, failure: Failure, shared: &Shared) -> Fetched {
     }
 }
 
+/// Gives up on a page that a defect of ours cannot stand.
+pub(crate) fn panicked(pending: &Pending, text: &str, shared: &Shared) -> Fetched {
+    tracing::error!(url = pending.item.url, panic = text, "a defect: a fetch panicked");
+    stand_in(pending, format!("defect: {text}"), shared)
+}
+
 /// Passes on the feed's own text in place of the page; an item without any is dropped.
 fn stand_in(pending: &Pending, error: String, shared: &Shared) -> Fetched {
     let now = Timestamp::now();

@@ -1,12 +1,14 @@
 //! The source: what is due, and what is under way.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use telex_model::{ArticleId, FrontierRecord, Item, Topic};
-use telex_stream::{FinishedWork, Message, Outcome, Source, Waker, read_value};
+use telex_stream::{FinishedWork, Message, Outcome, Source, Waker, panic_text, read_value};
 use telex_telemetry::StageMetrics;
 use telex_web::{Client, HostLimits, Permit, Robots, Wait, host_key};
 use tokio::runtime::Handle;
@@ -21,7 +23,7 @@ use crate::frontier::{Done, Frontier, Pending, Verdict, feed_key};
 pub const DROP_REASONS: [&str; 4] = ["duplicate", "revision_cap", "no_text", "retraction"];
 
 /// Reasons for which an item becomes a dead letter.
-pub const DEAD_REASONS: [&str; 3] = ["invalid_json", "wrong_type", "oversize"];
+pub const DEAD_REASONS: [&str; 4] = ["invalid_json", "wrong_type", "oversize", "panic"];
 
 /// A host that is busy with requests of others is looked at again after this time.
 const BUSY: Duration = Duration::from_millis(50);
@@ -42,6 +44,8 @@ pub struct FetcherOptions {
     pub max_attempts: u32,
     /// Wait after the first failure; it grows fourfold with each further one, up to six hours.
     pub first_retry: Duration,
+    /// Bytes of waiting articles kept in memory; beyond it items wait on the bus.
+    pub max_waiting_bytes: usize,
     /// Done records kept in memory; beyond it the oldest are forgotten.
     pub max_done: usize,
 }
@@ -186,7 +190,10 @@ impl Fetcher {
         }
         let (shared, sender, waker) = (self.shared.clone(), self.sender.clone(), self.waker.clone());
         self.runtime.spawn(async move {
-            let fetched = fetch::fetch(&pending, &shared).await;
+            let fetched = AssertUnwindSafe(fetch::fetch(&pending, &shared))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| fetch::panicked(&pending, &panic_text(&*panic), &shared));
             // The receiver goes only with the fetcher itself.
             drop(sender.send(Finished {
                 id,
@@ -250,6 +257,8 @@ impl Fetcher {
         self.shared.metrics.in_flight.set(count(self.in_flight));
         let all = self.shared.metrics.all();
         all.frontier_pending.set(count(self.frontier.pending_len()));
+        all.frontier_waiting_bytes
+            .set(count(self.frontier.waiting_bytes()));
         all.frontier_done.set(count(self.frontier.done_len()));
         all.limited_hosts.set(count(self.shared.limits.len()));
         all.robots_cached
@@ -369,5 +378,9 @@ impl Source for Fetcher {
 
     fn idle(&self) -> bool {
         self.in_flight == 0 && !self.frontier.any_due(Timestamp::now())
+    }
+
+    fn full(&self) -> bool {
+        self.frontier.waiting_bytes() >= self.options.max_waiting_bytes
     }
 }

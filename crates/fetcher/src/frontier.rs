@@ -72,6 +72,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Frontier {
     entries: HashMap<ArticleId, Entry>,
     pending: usize,
+    /// Bytes of what waits.
+    bytes: usize,
     hosts: HashMap<Arc<str>, Host>,
     ready: BinaryHeap<Reverse<(Instant, Arc<str>, u64)>>,
     ticket: u64,
@@ -89,6 +91,12 @@ struct Host {
 /// Cuts a feed's id to what a done record keeps.
 pub(crate) fn feed_key(id: FeedId) -> u64 {
     u64::try_from(id.as_u128() >> 64).unwrap_or_default()
+}
+
+/// Bytes that a waiting article takes: its texts, and some 600 for the rest and the places where it is listed.
+fn weight(item: &Item) -> usize {
+    let text = |t: &Option<String>| t.as_ref().map_or(0, String::len);
+    600 + item.title.len() + text(&item.summary) + text(&item.content) + text(&item.url) + text(&item.guid)
 }
 
 impl Frontier {
@@ -123,6 +131,7 @@ impl Frontier {
         let id = pending.item.id;
         self.remove(id);
         self.pending += 1;
+        self.bytes += weight(&pending.item);
         let host = self.hosts.entry(Arc::clone(&pending.host)).or_default();
         host.waiting.insert((pending.not_before, id));
         let key = Arc::clone(&pending.host);
@@ -140,6 +149,7 @@ impl Frontier {
     fn remove(&mut self, id: ArticleId) {
         if let Some(Entry::Pending(p)) = self.entries.remove(&id) {
             self.pending -= 1;
+            self.bytes -= weight(&p.item);
             if let Some(host) = self.hosts.get_mut(&p.host) {
                 host.waiting.remove(&(p.not_before, id));
                 if host.waiting.is_empty() {
@@ -269,6 +279,11 @@ impl Frontier {
         self.pending
     }
 
+    /// Bytes in memory of the articles that wait or are being fetched.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Number of done records.
     pub(crate) fn done_len(&self) -> usize {
         self.entries.len() - self.pending
@@ -350,7 +365,12 @@ pub(crate) mod tests {
             frontier.judge(&item(1, 8, "https://b.test/rss"), now),
             Verdict::Drop("duplicate")
         );
+        let bytes = frontier.waiting_bytes();
+        assert!(bytes > first.title.len());
+        frontier.wait(pending(first.clone(), now), Instant::now());
+        assert_eq!(frontier.waiting_bytes(), bytes, "it waits once");
         frontier.done(first.id, done(&first, 1, now));
+        assert_eq!(frontier.waiting_bytes(), 0);
         assert_eq!(frontier.judge(&first, now), Verdict::Drop("duplicate"));
         assert_eq!(
             frontier.judge(&item(1, 8, "https://b.test/rss"), now),

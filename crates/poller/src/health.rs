@@ -17,23 +17,3 @@ pub(crate) fn after_failure(state: &FeedState, class: Class, now: Timestamp) -> 
         _ => FeedHealth::Failing,
     }
 }
-
-/// Name of a health in metrics.
-pub(crate) fn label(health: FeedHealth) -> &'static str {
-    match health {
-        FeedHealth::New => "new",
-        FeedHealth::Healthy => "healthy",
-        FeedHealth::Failing => "failing",
-        FeedHealth::Dormant => "dormant",
-        FeedHealth::Gone => "gone",
-    }
-}
-
-/// All of them.
-pub(crate) const ALL: [FeedHealth; 5] = [
-    FeedHealth::New,
-    FeedHealth::Healthy,
-    FeedHealth::Failing,
-    FeedHealth::Dormant,
-    FeedHealth::Gone,
-];

@@ -1,13 +1,15 @@
 //! One poll of one feed: the request and what follows from the answer.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use telex_feed::{Feed, Hints, Input};
 use telex_model::{FeedHealth, FeedRecord, FeedState, Item, Topic, event, to_json};
-use telex_stream::{Output, Route};
+use telex_stream::{Output, Route, panic_text};
 use telex_telemetry::StageMetrics;
 use telex_web::{
     ACCEPT_FEED, Class, Client, HostLimits, Politeness, Request, Response, host_key, status_class,
@@ -66,8 +68,18 @@ pub(crate) async fn poll(task: Task, shared: &Shared) -> Polled {
     let now = Timestamp::now();
     let mut state = task.state.clone();
     state.polled_at = Some(now);
-    let answer = request(&task, shared).await;
-    let result = answer.and_then(|response| read(&task, response, shared));
+    let asked = async { read(&task, request(&task, shared).await?, shared) };
+    let result = AssertUnwindSafe(asked)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| {
+            Err(Failure {
+                class: Class::Transient,
+                reason: "panic",
+                detail: format!("defect: {}", panic_text(&*panic)),
+                retry_after: None,
+            })
+        });
     let mut items = Vec::new();
     let (outcome, failed) = match result {
         Ok(answer) => {

@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use telex_model::{FeedId, FeedRecord, FeedState, Topic};
+use telex_model::{FeedHealth, FeedId, FeedRecord, FeedState, Topic};
 use telex_stream::{FinishedWork, Message, Outcome, Output, Route, Source, Waker};
 use telex_telemetry::StageMetrics;
 use telex_web::{Client, HostLimits, Permit, Wait, host_key};
 use tokio::runtime::Handle;
 use url::Url;
 
-use crate::health;
 use crate::interval;
 use crate::items::ItemRules;
 use crate::poll::{self, OUTCOMES, Polled, REQUEST_OUTCOMES, Shared, Task};
@@ -29,6 +28,10 @@ pub const DEAD_REASONS: [&str; 3] = ["invalid_json", "invalid_url", "panic"];
 
 /// A feed whose host is busy is looked at again after this time, unless a poll of that host ends before.
 const BUSY: Duration = Duration::from_millis(20);
+
+/// Percent of a bus with a cap that is left to those down the flow: more than what the fetcher leaves free, so
+/// that it can go on where the poller waits.
+const KEEPS_FREE: u8 = 15;
 
 /// How a poller works.
 #[derive(Debug, Clone)]
@@ -88,6 +91,8 @@ struct Feed {
     generation: Option<u64>,
     polled: bool,
     due_since: Option<Instant>,
+    /// The health under which it is counted.
+    counted: Option<FeedHealth>,
 }
 
 impl Poller {
@@ -104,9 +109,9 @@ impl Poller {
         OUTCOMES
             .iter()
             .for_each(|o| drop(metrics.all().polls.with_label_values(&[o])));
-        health::ALL
+        FeedHealth::ALL
             .iter()
-            .for_each(|h| metrics.all().feeds.with_label_values(&[health::label(*h)]).set(0));
+            .for_each(|h| metrics.all().feeds.with_label_values(&[h.name()]).set(0));
         let (sender, receiver) = channel();
         let prefix = Arc::from(options.prefix.as_str());
         let shared = Shared {
@@ -146,6 +151,7 @@ impl Poller {
             generation: None,
             polled: false,
             due_since: None,
+            counted: None,
         })
     }
 
@@ -267,6 +273,7 @@ impl Poller {
             self.feeds.remove(&done.id);
             return None;
         }
+        self.count(done.id);
         self.reschedule(done.id);
         (!polled.outputs.is_empty()).then_some(FinishedWork {
             partition: polled.partition,
@@ -274,23 +281,33 @@ impl Poller {
         })
     }
 
-    fn count_health(&self) {
-        let mut counts = [0i64; health::ALL.len()];
-        for feed in self.feeds.values().filter(|f| f.record.is_some()) {
-            let now = feed.state.as_ref().map(|s| s.health).unwrap_or_default();
-            for (count, health) in counts.iter_mut().zip(health::ALL) {
-                *count += i64::from(health == now);
-            }
-        }
-        for (count, health) in counts.iter().zip(health::ALL) {
-            self.shared
-                .metrics
-                .all()
-                .feeds
-                .with_label_values(&[health::label(health)])
-                .set(*count);
+    /// Counts a feed under the health that it has now.
+    fn count(&mut self, id: FeedId) {
+        if let Some(feed) = self.feeds.get_mut(&id) {
+            let now = feed.record.as_ref().map(|_| feed.health());
+            count_change(&self.shared.metrics, &mut feed.counted, now);
         }
     }
+}
+
+impl Feed {
+    fn health(&self) -> FeedHealth {
+        self.state.as_ref().map(|s| s.health).unwrap_or_default()
+    }
+}
+
+fn count_change(metrics: &StageMetrics, counted: &mut Option<FeedHealth>, now: Option<FeedHealth>) {
+    if *counted == now {
+        return;
+    }
+    let gauge = |health: FeedHealth| metrics.all().feeds.with_label_values(&[health.name()]);
+    if let Some(before) = *counted {
+        gauge(before).dec();
+    }
+    if let Some(now) = now {
+        gauge(now).inc();
+    }
+    *counted = now;
 }
 
 fn new_state(id: FeedId) -> FeedState {
@@ -302,7 +319,7 @@ fn new_state(id: FeedId) -> FeedState {
         succeeded_at: None,
         next_poll: Timestamp::UNIX_EPOCH,
         interval_seconds: u32::try_from(interval::FIRST.as_secs()).unwrap_or(u32::MAX),
-        health: telex_model::FeedHealth::New,
+        health: FeedHealth::New,
         failures: 0,
         last_error: None,
         title: None,
@@ -349,19 +366,28 @@ impl Source for Poller {
             .filter(|(_, f)| f.partition == partition)
             .map(|(id, _)| *id)
             .collect();
-        ids.into_iter().for_each(|id| self.reschedule(id));
-        self.count_health();
+        for id in ids {
+            self.count(id);
+            self.reschedule(id);
+        }
     }
 
     fn revoked(&mut self, partitions: &[u32]) {
-        self.feeds.retain(|_, f| !partitions.contains(&f.partition));
-        self.count_health();
+        let metrics = &self.shared.metrics;
+        self.feeds.retain(|_, f| {
+            let kept = !partitions.contains(&f.partition);
+            if !kept {
+                count_change(metrics, &mut f.counted, None);
+            }
+            kept
+        });
     }
 
     fn ingest(&mut self, message: &Message) -> Outcome {
         match self.take_record(message) {
             Ok(Some(id)) if message.value.is_some() => {
                 // A poll under way goes by the record that it began with; the next one by this.
+                self.count(id);
                 self.reschedule(id);
                 Outcome::Emit(Vec::new())
             }
@@ -369,6 +395,7 @@ impl Source for Poller {
                 let known = id.and_then(|id| self.feeds.get_mut(&id));
                 if let Some(feed) = known {
                     feed.record = None;
+                    count_change(&self.shared.metrics, &mut feed.counted, None);
                     if feed.generation.is_none()
                         && let Some(id) = id
                     {
@@ -432,12 +459,11 @@ impl Source for Poller {
 
     fn finished(&mut self) -> Vec<FinishedWork> {
         let done: Vec<Done> = self.receiver.try_iter().collect();
-        let changed = !done.is_empty();
-        let work = done.into_iter().filter_map(|d| self.finish(d)).collect();
-        if changed {
-            self.count_health();
-        }
-        work
+        done.into_iter().filter_map(|d| self.finish(d)).collect()
+    }
+
+    fn keeps_free(&self) -> u8 {
+        KEEPS_FREE
     }
 
     fn idle(&self) -> bool {

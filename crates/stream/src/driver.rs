@@ -10,6 +10,7 @@ mod stage;
 mod transform;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use telex_telemetry::{StageHealth, StageMetrics};
 
@@ -21,7 +22,7 @@ use crate::session::Fatal;
 
 pub use source::{FinishedWork, Source, run_source};
 pub use stage::run_stage;
-pub use transform::{Transform, TransformStage};
+pub use transform::{Transform, TransformStage, panic_text};
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct SourceContext {
     pub metrics: StageMetrics,
     /// Where it reports.
     pub health: StageHealth,
+    /// How long a stage that is to finish puts up with not getting on, before it gives up.
+    pub patience: Duration,
 }
 
 /// What a driver did until it ended.
@@ -84,6 +87,16 @@ pub enum DriverError {
     /// The session is of no more use.
     #[error(transparent)]
     Session(#[from] Fatal),
+    /// A stage that was to finish could not get on.
+    #[error("the {stage} could not get on for {seconds} s: {reason}")]
+    Stuck {
+        /// The stage.
+        stage: &'static str,
+        /// Seconds since it last got on.
+        seconds: u64,
+        /// What held it up, and what to do.
+        reason: String,
+    },
     /// Too much of the input became dead letters.
     #[error(
         "{stage}: {dead} of the last {seen} messages became dead letters (last reason: {reason}); look at `telex dead-letters list`"

@@ -31,9 +31,11 @@ pub use control::{Control, Phase};
 pub use dead_letter::{DeadLetter, MAX_DEAD_BYTES};
 pub use driver::{
     BatchStage, DriverError, FinishedWork, Outcome, Source, SourceContext, Summary, Transform,
-    TransformStage, run_source, run_stage,
+    TransformStage, panic_text, run_source, run_stage,
 };
 pub use limit::{Limits, RateLimit};
 pub use message::{Message, Output, Route};
-pub use session::{Assignment, Batch, Commit, Event, Fatal, Lag, Session, SessionConfig, Transaction, Waker};
+pub use session::{
+    Assignment, Batch, Commit, Event, Fatal, Lag, Session, SessionConfig, Shortage, Transaction, Waker,
+};
 pub use value::read_value;

@@ -43,18 +43,19 @@ impl Limits {
         }
     }
 
-    /// The most messages that pass at once: batches are best no larger.
-    pub fn batch(&self) -> Option<usize> {
-        self.messages
-            .as_ref()
-            .map(|b| usize::try_from(b.burst.get()).unwrap_or(usize::MAX))
-    }
-
-    /// The most bytes that pass at once.
-    pub(crate) fn batch_bytes(&self) -> Option<usize> {
-        self.bytes
-            .as_ref()
-            .map(|b| usize::try_from(b.burst.get()).unwrap_or(usize::MAX))
+    /// How many of these messages, given by their sizes, pass at once: a second's worth, but at least the first.
+    pub(crate) fn pass_at_once(&self, sizes: impl Iterator<Item = usize>) -> usize {
+        let burst = |bucket: &Option<Bucket>| {
+            let burst = bucket.as_ref().and_then(|b| usize::try_from(b.burst.get()).ok());
+            burst.unwrap_or(usize::MAX)
+        };
+        let (most, most_bytes) = (burst(&self.messages), burst(&self.bytes));
+        let mut bytes = 0usize;
+        let fits = |(n, size): &(usize, usize)| {
+            bytes = bytes.saturating_add(*size);
+            *n == 0 || bytes <= most_bytes
+        };
+        sizes.enumerate().take(most).take_while(fits).count()
     }
 
     /// Waits until so much may be processed, or the stage is told to stop; gives the time waited.

@@ -104,6 +104,15 @@ pub enum Commit {
     Fenced,
 }
 
+/// A bus that is nearly full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// Bytes in use.
+    pub used: u64,
+    /// What is short and what to do, in a sentence.
+    pub reason: String,
+}
+
 /// How far behind a partition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lag {
@@ -216,4 +225,13 @@ pub trait Session: Send {
 
     /// How long work on a batch may take before the bus takes the partitions away.
     fn batch_deadline(&self) -> Duration;
+
+    /// Tells whether less than `keep_free` percent of a bus with a cap is free, so that whoever brings in new work
+    /// waits until those that work it off have made room. A bus without a cap never is.
+    ///
+    /// # Errors
+    /// Where the session is of no more use.
+    fn short_of_room(&mut self, _keep_free: u8) -> Result<Option<Shortage>, Fatal> {
+        Ok(None)
+    }
 }

@@ -255,6 +255,7 @@ impl Bus for SqliteBus {
             topic,
             connection,
             self.path.clone(),
+            self.options.max_bytes,
             Arc::clone(&self.shared),
             Arc::clone(&self.writer),
         )?;

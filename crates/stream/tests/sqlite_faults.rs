@@ -13,12 +13,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use telex_model::Topic;
+use telex_model::{Stage, Topic};
 use telex_stream::sqlite::{SqliteBus, SqliteOptions};
 use telex_stream::{
-    Batch, Bus, BusError, Commit, Event, Lag, Message, Output, Reset, Route, Session, SessionConfig,
-    Transaction, read_all,
+    Batch, Bus, BusError, Commit, Control, DeadLetter, DriverError, Event, FinishedWork, Lag, Limits,
+    Message, Outcome, Output, RateLimit, Reset, Route, Session, SessionConfig, Source, SourceContext,
+    Transaction, read_all, run_source,
 };
+use telex_telemetry::{Health, Metrics};
 
 const INPUT: &str = "t.pages.v1";
 const OUTPUT: &str = "t.articles.v1";
@@ -329,6 +331,143 @@ fn makes_room_of_what_all_have_read() {
             assert_eq!(working.commit(transaction).unwrap(), Commit::Committed);
         }
     }
+}
+
+/// Writes a page for every item at once.
+struct Pages;
+
+/// What no compression makes smaller: 100 kB of an xorshift's output.
+fn noise(seed: usize) -> Vec<u8> {
+    let mut x = seed as u64 * 2 + 1;
+    let next = || {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        x.to_le_bytes()
+    };
+    std::iter::repeat_with(next).take(12_500).flatten().collect()
+}
+
+impl Source for Pages {
+    fn restored_from(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn restore(&mut self, _topic: &str, _message: &Message) {}
+    fn assigned(&mut self, _partition: u32) {}
+    fn revoked(&mut self, _partitions: &[u32]) {}
+    fn ingest(&mut self, message: &Message) -> Outcome {
+        let id: usize = std::str::from_utf8(&message.key).unwrap().parse().unwrap();
+        Outcome::Emit(vec![record(INPUT, id, noise(id))])
+    }
+    fn start(&mut self, _now: Instant) -> Option<Instant> {
+        None
+    }
+    fn finished(&mut self) -> Vec<FinishedWork> {
+        Vec::new()
+    }
+    fn idle(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_source_leaves_room_for_those_who_make_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteOptions {
+        max_bytes: 8 << 20,
+        ..SqliteOptions::new(folder.path(), true)
+    };
+    let bus = SqliteBus::open(options).unwrap();
+    bus.create_topics("t", &[Topic::Items, Topic::Pages]).unwrap();
+    // Two and a half times what fits.
+    let items = (0..200)
+        .map(|id| record("t.items.v1", id, b"{}".to_vec()))
+        .collect();
+    bus.append(items).unwrap();
+    let mut reader = session(&bus, "reader");
+    let config = SessionConfig {
+        group: "source".to_owned(),
+        input: "t.items.v1".to_owned(),
+        max_batch_messages: 5,
+        max_batch_bytes: 4 << 20,
+    };
+    let (health, control) = (Health::default(), Control::default());
+    let context = SourceContext {
+        control: control.clone(),
+        dead: DeadLetter::new(Stage::Fetcher, "t"),
+        limits: Limits::new(RateLimit::default()),
+        metrics: Metrics::new().stage(Stage::Fetcher, &[], &[]),
+        health: health.stage("fetcher"),
+        patience: Duration::from_secs(60),
+    };
+    let source = bus.session(config).unwrap();
+    let summary = std::thread::scope(|scope| {
+        let running = scope.spawn(|| run_source(source, &mut Pages, context).unwrap());
+        let until = Instant::now() + Duration::from_secs(20);
+        while !health
+            .ready()
+            .is_err_and(|reason| reason.contains("bus.max_bytes"))
+        {
+            assert!(Instant::now() < until, "the source does not wait for room");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let usage = bus.usage().unwrap();
+        assert!(
+            usage.bytes < usage.max_bytes,
+            "it stops before the bus is full: {usage:?}"
+        );
+        control.drain();
+        let mut read = 0;
+        while read < 200 {
+            let batch = batch(&mut *reader);
+            read += batch.messages.len();
+            let offsets = batch.offsets(batch.messages.len());
+            let transaction = Transaction {
+                offsets,
+                ..Transaction::default()
+            };
+            assert_eq!(reader.commit(transaction).unwrap(), Commit::Committed);
+        }
+        running.join().unwrap()
+    });
+    assert_eq!(summary.messages_out, 200);
+}
+
+#[test]
+fn a_source_gives_up_where_nobody_makes_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteOptions {
+        max_bytes: 4 << 20,
+        ..SqliteOptions::new(folder.path(), true)
+    };
+    let bus = SqliteBus::open(options).unwrap();
+    bus.create_topics("t", &[Topic::Items, Topic::Pages]).unwrap();
+    let items = (0..100)
+        .map(|id| record("t.items.v1", id, b"{}".to_vec()))
+        .collect();
+    bus.append(items).unwrap();
+    let _reader = session(&bus, "reader");
+    let config = SessionConfig {
+        group: "source".to_owned(),
+        input: "t.items.v1".to_owned(),
+        max_batch_messages: 5,
+        max_batch_bytes: 4 << 20,
+    };
+    let control = Control::default();
+    control.drain();
+    let context = SourceContext {
+        control,
+        dead: DeadLetter::new(Stage::Fetcher, "t"),
+        limits: Limits::new(RateLimit::default()),
+        metrics: Metrics::new().stage(Stage::Fetcher, &[], &[]),
+        health: Health::default().stage("fetcher"),
+        patience: Duration::from_millis(600),
+    };
+    let error = run_source(bus.session(config).unwrap(), &mut Pages, context).unwrap_err();
+    assert!(
+        matches!(&error, DriverError::Stuck { reason, .. } if reason.contains("bus.max_bytes")),
+        "{error}"
+    );
 }
 
 #[test]

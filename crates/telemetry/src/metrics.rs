@@ -59,6 +59,8 @@ pub struct Metrics {
     pub frontier_pending: IntGauge,
     /// Done records held in memory.
     pub frontier_done: IntGauge,
+    /// Bytes of waiting articles in memory.
+    pub frontier_waiting_bytes: IntGauge,
     /// Hosts known to the limiter.
     pub limited_hosts: IntGauge,
     /// Robots.txt files in the cache.
@@ -230,6 +232,10 @@ impl Metrics {
             feed_repairs: b.counter("telex_feed_repairs_total", "Repairs made to damaged feeds."),
             frontier_pending: b.gauge("telex_frontier_pending", "Articles waiting to be fetched."),
             frontier_done: b.gauge("telex_frontier_done", "Done records held in memory."),
+            frontier_waiting_bytes: b.gauge(
+                "telex_frontier_waiting_bytes",
+                "Bytes of waiting articles held in memory; bounded by fetcher.max_waiting_bytes.",
+            ),
             limited_hosts: b.gauge("telex_limited_hosts", "Hosts known to the rate limiter."),
             robots_cached: b.gauge("telex_robots_cached", "Robots.txt files in the cache."),
             tagged: b.counters("telex_tagged_total", "Tagged articles by tag.", &["tag"]),

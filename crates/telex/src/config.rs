@@ -203,6 +203,8 @@ pub(crate) struct Fetcher {
     pub(crate) max_attempts: NonZeroU32,
     /// Wait after the first failed request; it grows fourfold with each further one.
     pub(crate) first_retry: Period,
+    /// Bytes of waiting articles kept in memory; beyond it items wait on the bus.
+    pub(crate) max_waiting_bytes: usize,
     /// Articles remembered as done; beyond it the oldest are forgotten.
     pub(crate) max_done: usize,
 }
@@ -214,6 +216,7 @@ impl Default for Fetcher {
             concurrency: NonZeroU32::MIN.saturating_add(255),
             max_attempts: NonZeroU32::MIN.saturating_add(3),
             first_retry: Period::seconds(60),
+            max_waiting_bytes: 256 << 20,
             max_done: 2_000_000,
         }
     }

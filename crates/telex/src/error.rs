@@ -96,6 +96,7 @@ impl From<DriverError> for CliError {
             DriverError::Session(telex_stream::Fatal::Defect(text)) => Self::Bug(text),
             DriverError::Breaker { .. } => Self::Findings(error.to_string()),
             DriverError::Session(other) => Self::Unavailable(chain(&other)),
+            DriverError::Stuck { .. } => Self::Unavailable(error.to_string()),
         }
     }
 }

@@ -41,6 +41,10 @@ const BATCH_MESSAGES: usize = 500;
 /// Pages of a batch: enough for all cores, few enough that the next stage starts soon.
 const PAGE_BATCH_MESSAGES: usize = 64;
 
+/// How long a stage that is to finish, as under `--once`, tries again where it cannot get on: long enough for a
+/// database or disk that comes back, short enough for cron.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Time for the stages to finish what they began.
 const STOP_WITHIN: Duration = Duration::from_secs(25);
 
@@ -239,6 +243,7 @@ impl Setup<'_> {
             limits: Limits::new(self.config.limits.stage(stage)),
             metrics: metrics.clone(),
             health: self.health.stage(stage.name()),
+            patience: PATIENCE,
         };
         let thread = match stage {
             Stage::Poller => self.poller(session, metrics, context)?,
@@ -326,6 +331,7 @@ impl Setup<'_> {
             concurrency: usize::try_from(config.concurrency.get()).unwrap_or(usize::MAX),
             max_attempts: config.max_attempts.get(),
             first_retry: config.first_retry.0,
+            max_waiting_bytes: config.max_waiting_bytes,
             max_done: config.max_done,
         };
         let robots = Robots::new("telex", ROBOTS_BYTES);

@@ -59,6 +59,22 @@ pub enum FeedHealth {
     Gone,
 }
 
+impl FeedHealth {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::New, Self::Healthy, Self::Failing, Self::Dormant, Self::Gone];
+
+    /// Its word in JSON, metrics and listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Healthy => "healthy",
+            Self::Failing => "failing",
+            Self::Dormant => "dormant",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 /// What the poller remembers of a feed: value of `telex.feed-state.v1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FeedState {

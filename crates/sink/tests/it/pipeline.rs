@@ -54,6 +54,7 @@ fn run(bus: &SqliteBus, sinks: Vec<Box<dyn Sink>>) -> (Summary, SinkStage) {
         limits: Limits::new(RateLimit::default()),
         metrics: Metrics::new().stage(Stage::Sink, DROP_REASONS, DEAD_REASONS),
         health: Arc::new(Health::default()).stage("sink"),
+        patience: std::time::Duration::from_secs(30),
     };
     let session = bus.session(config).expect("a session");
     let summary = run_stage(session, &mut stage, context).expect("run");

@@ -4,7 +4,10 @@
 //! partitions cannot write. After a commit that failed the source forgets the partitions and restores them: its
 //! memory may be ahead of the bus, and restoring is the one path that is always right.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod room;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -14,7 +17,9 @@ use crate::control::Phase;
 use crate::message::{Message, Output};
 use crate::session::{Commit, Event, Lag, Session, Transaction};
 
-use super::stage::{Backoff, REPORT_EVERY, oversize, report_lag, within_size};
+use self::room::Room;
+use super::stage::{Backoff, LIMITED, REPORT_EVERY, oversize, report_lag, within_size};
+use super::transform::poison_of_panic;
 use super::{DriverError, Outcome, SourceContext, Summary};
 
 /// Longest wait for anything.
@@ -28,6 +33,9 @@ const COMMIT_BYTES: usize = 16 << 20;
 
 /// Outputs that are committed without waiting for more.
 const COMMIT_OUTPUTS: usize = 500;
+
+/// Percent of a bus with a cap that a source leaves free, unless it says otherwise.
+const KEEPS_FREE: u8 = 10;
 
 /// Work that is done, to be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +72,17 @@ pub trait Source {
 
     /// Tells whether nothing is under way or due, so that a drained source may end.
     fn idle(&self) -> bool;
+
+    /// Tells whether it can hold no more: input waits on the bus until it can.
+    fn full(&self) -> bool {
+        false
+    }
+
+    /// Percent of a bus with a cap that this source leaves free for those that work off what it brings in. The
+    /// further up in the flow, the more: else a poller could fill the room that the fetcher needs to go on.
+    fn keeps_free(&self) -> u8 {
+        KEEPS_FREE
+    }
 }
 
 /// Runs a source on a session until it is told to finish.
@@ -82,9 +101,12 @@ pub fn run_source(
         context,
         owned: BTreeMap::new(),
         forgotten: BTreeSet::new(),
+        input: VecDeque::new(),
         pending: Pending::default(),
         backoff: Backoff::default(),
         held: None,
+        room: Room::default(),
+        paused: false,
         reported: None,
         summary: Summary::default(),
     };
@@ -99,9 +121,13 @@ struct Driver<'a> {
     owned: BTreeMap<u32, u64>,
     /// Partitions whose state was forgotten after a failed commit.
     forgotten: BTreeSet<u32>,
+    /// Read and not yet taken in: it waits for its rate, or for room.
+    input: VecDeque<Arc<Message>>,
     pending: Pending,
     backoff: Backoff,
     held: Option<Instant>,
+    room: Room,
+    paused: bool,
     reported: Option<Instant>,
     summary: Summary,
 }
@@ -145,46 +171,21 @@ impl Driver<'_> {
                 break;
             }
             self.unhold()?;
-            match self.session.next(self.wait(next_start))? {
-                Event::Assigned(assigned) => {
-                    for a in &assigned {
-                        self.restore(a.partition, a.committed)?;
-                    }
-                    if self.held.is_none() {
-                        self.context.health.ready();
-                    }
-                }
-                Event::Revoked { partitions, .. } => {
-                    self.commit()?;
-                    self.forget(&partitions);
-                }
-                Event::Lost(partitions) => self.forget(&partitions),
-                Event::Batch(batch) => {
-                    let waited =
-                        self.context
-                            .limits
-                            .wait(batch.messages.len(), batch.bytes(), &self.context.control);
-                    self.context.metrics.limit_wait.inc_by(waited.as_secs_f64());
-                    self.context.metrics.batch.observe(batch.messages.len() as f64);
-                    let begin = Instant::now();
-                    batch.messages.iter().for_each(|m| self.ingest(m));
-                    self.context
-                        .metrics
-                        .processing
-                        .observe(begin.elapsed().as_secs_f64());
-                }
-                Event::Idle => {
-                    if phase == Phase::Drain && self.drained()? {
-                        break;
-                    }
-                }
-            }
-            if self.held.is_none() {
+            self.look_for_room()?;
+            self.pause_or_resume();
+            let event = self.session.next(self.wait(next_start))?;
+            let idle = matches!(event, Event::Idle);
+            self.handle(event)?;
+            self.take_in();
+            if self.held.is_none() && !self.room.short() {
                 next_start = self.source.start(Instant::now());
             }
             self.collect();
             if self.pending.due() || (phase == Phase::Drain && self.source.idle()) {
                 self.commit()?;
+            }
+            if idle && phase == Phase::Drain && self.drained()? {
+                break;
             }
             if self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
                 self.reported = Some(Instant::now());
@@ -198,13 +199,95 @@ impl Driver<'_> {
         Ok(self.summary)
     }
 
+    fn handle(&mut self, event: Event) -> Result<(), DriverError> {
+        match event {
+            Event::Assigned(assigned) => {
+                for a in &assigned {
+                    self.restore(a.partition, a.committed)?;
+                }
+                self.show_ready();
+            }
+            Event::Revoked { partitions, .. } => {
+                self.commit()?;
+                self.forget(&partitions);
+            }
+            Event::Lost(partitions) => self.forget(&partitions),
+            Event::Batch(batch) => {
+                self.context.metrics.batch.observe(batch.messages.len() as f64);
+                self.input.extend(batch.messages);
+            }
+            Event::Idle => {}
+        }
+        Ok(())
+    }
+
+    fn show_ready(&self) {
+        if self.held.is_none() && !self.room.short() {
+            self.context.health.ready();
+        }
+    }
+
+    /// Begins nothing new while the bus has no room for what would follow from it.
+    fn look_for_room(&mut self) -> Result<(), DriverError> {
+        let keep_free = self.source.keeps_free();
+        if self.room.look(self.session.as_mut(), keep_free, &self.context)? {
+            self.show_ready();
+        }
+        Ok(())
+    }
+
+    fn pause_or_resume(&mut self) {
+        let pause = self.held.is_some() || self.room.short() || self.source.full() || !self.input.is_empty();
+        if pause == self.paused {
+            return;
+        }
+        self.paused = pause;
+        if pause {
+            self.session.pause();
+        } else {
+            self.session.resume();
+        }
+    }
+
+    fn may_take_in(&self) -> bool {
+        self.held.is_none() && !self.room.short() && !self.source.full() && !self.input.is_empty()
+    }
+
+    /// Takes in what its rate lets through within a second, so that nothing else waits longer for it.
+    fn take_in(&mut self) {
+        if !self.may_take_in() {
+            return;
+        }
+        let limits = &self.context.limits;
+        let length = limits.pass_at_once(self.input.iter().map(|m| m.size()));
+        let bytes = self.input.iter().take(length).map(|m| m.size()).sum();
+        let waited = limits.wait(length, bytes, &self.context.control);
+        self.context.metrics.limit_wait.inc_by(waited.as_secs_f64());
+        // What waits for its limit is not begun, so it may be left to the next run.
+        if self.context.control.phase() == Phase::Stop && waited >= LIMITED {
+            return;
+        }
+        let begin = Instant::now();
+        for _ in 0..length {
+            if let Some(message) = self.input.pop_front() {
+                self.ingest(&message);
+            }
+        }
+        self.context
+            .metrics
+            .processing
+            .observe(begin.elapsed().as_secs_f64());
+    }
+
     fn wait(&self, next_start: Option<Instant>) -> Duration {
+        if self.may_take_in() {
+            return Duration::ZERO;
+        }
         let now = Instant::now();
         let linger = self.pending.since.map(|at| at + LINGER);
-        let due = if self.held.is_some() {
-            self.held
-        } else {
-            next_start
+        let due = match self.held {
+            Some(until) => Some(until),
+            None => self.room.look_at().or(next_start),
         };
         [due, linger]
             .into_iter()
@@ -214,12 +297,26 @@ impl Driver<'_> {
     }
 
     fn drained(&mut self) -> Result<bool, DriverError> {
-        if self.held.is_some() || self.owned.is_empty() || !self.source.idle() {
+        if self.held.is_some() || self.room.short() || self.owned.is_empty() || !self.source.idle() {
+            return Ok(false);
+        }
+        let full = self.source.full();
+        if !full && !self.input.is_empty() {
             return Ok(false);
         }
         self.collect();
         self.commit()?;
-        Ok(self.held.is_none() && self.source.idle() && self.session.lag()?.iter().all(Lag::drained))
+        if self.held.is_some() || !self.source.idle() {
+            return Ok(false);
+        }
+        if full {
+            tracing::warn!(
+                stage = self.context.metrics.stage().name(),
+                "no more can be held: all that waits is not due yet; the rest of the input is left to the next run"
+            );
+            return Ok(true);
+        }
+        Ok(self.session.lag()?.iter().all(Lag::drained))
     }
 
     fn restore(&mut self, partition: u32, committed: u64) -> Result<(), DriverError> {
@@ -241,6 +338,7 @@ impl Driver<'_> {
         self.source.revoked(partitions);
         self.owned.retain(|p, _| !partitions.contains(p));
         self.forgotten.retain(|p| !partitions.contains(p));
+        self.input.retain(|m| !partitions.contains(&m.partition));
         self.context
             .metrics
             .partitions
@@ -253,7 +351,7 @@ impl Driver<'_> {
         }
         self.pending.messages_in += 1;
         self.pending.bytes_in += message.size() as u64;
-        let outputs = match within_size(self.source.ingest(message)) {
+        let outputs = match within_size(poison_of_panic(|| self.source.ingest(message))) {
             Outcome::Emit(outputs) => {
                 self.pending.messages_out += outputs.len() as u64;
                 outputs
@@ -341,7 +439,7 @@ impl Driver<'_> {
             Commit::Rewound { reason } => {
                 metrics.commit("rewound");
                 metrics.retries.inc();
-                let wait = self.backoff.next();
+                let wait = self.backoff.next(&self.context, &reason)?;
                 tracing::warn!(
                     stage = metrics.stage().name(),
                     reason,
@@ -352,8 +450,8 @@ impl Driver<'_> {
                 let owned: Vec<u32> = std::mem::take(&mut self.owned).into_keys().collect();
                 self.source.revoked(&owned);
                 self.forgotten.extend(owned);
+                self.input.clear();
                 self.held = Some(Instant::now() + wait);
-                self.session.pause();
             }
             Commit::Fenced => {
                 metrics.commit("fenced");
@@ -379,8 +477,7 @@ impl Driver<'_> {
                 self.restore(lag.partition, lag.committed)?;
             }
         }
-        self.session.resume();
-        self.context.health.ready();
+        self.show_ready();
         Ok(())
     }
 

@@ -22,7 +22,7 @@ const WAIT: Duration = Duration::from_millis(500);
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// A wait for a limit, as against the moment that asking for it takes.
-const LIMITED: Duration = Duration::from_millis(1);
+pub(super) const LIMITED: Duration = Duration::from_millis(1);
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
@@ -66,20 +66,35 @@ struct Driver<'a> {
 
 /// Waits that double with every failure in a row.
 #[derive(Debug, Default)]
-pub(super) struct Backoff(Option<Duration>);
+pub(super) struct Backoff(Option<(Duration, Instant)>);
 
 impl Backoff {
-    pub(super) fn next(&mut self) -> Duration {
-        let wait = self
-            .0
-            .map_or(FIRST_BACKOFF, |last| (last * 2).min(LONGEST_BACKOFF));
-        self.0 = Some(wait);
-        wait
+    /// Gives the next wait; an error where the stage is draining and has failed for longer than it may.
+    pub(super) fn next(&mut self, context: &SourceContext, reason: &str) -> Result<Duration, DriverError> {
+        let (wait, since) = match self.0 {
+            None => (FIRST_BACKOFF, Instant::now()),
+            Some((last, since)) => ((last * 2).min(LONGEST_BACKOFF), since),
+        };
+        self.0 = Some((wait, since));
+        give_up(context, since, reason)?;
+        Ok(wait)
     }
 
     pub(super) fn reset(&mut self) {
         self.0 = None;
     }
+}
+
+/// Gives up where a stage that is to finish could not go on since then, and has been patient enough.
+pub(super) fn give_up(context: &SourceContext, since: Instant, reason: &str) -> Result<(), DriverError> {
+    if context.control.phase() != Phase::Drain || since.elapsed() < context.patience {
+        return Ok(());
+    }
+    Err(DriverError::Stuck {
+        stage: context.metrics.stage().name(),
+        seconds: since.elapsed().as_secs(),
+        reason: reason.to_owned(),
+    })
 }
 
 impl Driver<'_> {
@@ -200,15 +215,11 @@ impl Driver<'_> {
     /// How many of these messages are processed and committed together: up to one that is to be processed alone,
     /// and no more than the limits let pass at once.
     fn part_length(&self, messages: &[Arc<Message>]) -> usize {
-        let limits = &self.context.limits;
-        let (most, most_bytes) = (limits.batch(), limits.batch_bytes());
-        let mut bytes = 0;
-        let fits = |m: &&Arc<Message>| {
-            bytes += m.size();
-            most_bytes.is_none_or(|most| bytes <= most) && !self.attempts.careful(m.partition)
-        };
-        let length = messages.iter().take_while(fits).count();
-        length.clamp(1, most.unwrap_or(usize::MAX))
+        let together = messages
+            .iter()
+            .take_while(|m| !self.attempts.careful(m.partition));
+        let length = self.context.limits.pass_at_once(together.map(|m| m.size()));
+        length.max(1)
     }
 
     /// Commits the attempt of every partition whose first batch of this assignment it is; false if that failed.
@@ -304,7 +315,7 @@ impl Driver<'_> {
         }
         if let Some(reason) = transient {
             self.context.metrics.retries.inc();
-            let wait = self.backoff.next();
+            let wait = self.backoff.next(&self.context, &reason)?;
             tracing::warn!(
                 stage = self.context.metrics.stage().name(),
                 reason,
@@ -356,7 +367,7 @@ impl Driver<'_> {
             }
             Commit::Rewound { reason } => {
                 metrics.commit("rewound");
-                let wait = self.backoff.next();
+                let wait = self.backoff.next(&self.context, &reason)?;
                 tracing::warn!(
                     stage = metrics.stage().name(),
                     reason,

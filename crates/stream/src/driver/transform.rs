@@ -40,14 +40,22 @@ impl<T: Transform> BatchStage for TransformStage<T> {
 }
 
 fn guarded(stage: &impl Transform, message: &Message) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| stage.process(message))).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied());
-        Outcome::Poison {
-            reason: "panic",
-            detail: text.unwrap_or("no message").to_owned(),
-        }
+    poison_of_panic(|| stage.process(message))
+}
+
+/// Makes a dead letter of what panics.
+pub(super) fn poison_of_panic(process: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(process)).unwrap_or_else(|panic| Outcome::Poison {
+        reason: "panic",
+        detail: panic_text(&*panic),
     })
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("no message").to_owned()
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::bus::BusError;
 use crate::message::Message;
 use crate::session::{
-    Assignment, Batch, Commit, Event, Fatal, Lag, Session, SessionConfig, Transaction, Waker,
+    Assignment, Batch, Commit, Event, Fatal, Lag, Session, SessionConfig, Shortage, Transaction, Waker,
 };
 
 use super::error::unusable;
@@ -33,6 +33,7 @@ pub(super) struct SqliteSession {
     epoch: i64,
     sql: Connection,
     path: PathBuf,
+    max_bytes: u64,
     shared: Arc<Shared>,
     writer: Arc<Writer>,
     parts: Vec<Part>,
@@ -62,6 +63,7 @@ impl SqliteSession {
         topic: Arc<TopicInfo>,
         sql: Connection,
         path: PathBuf,
+        max_bytes: u64,
         shared: Arc<Shared>,
         writer: Arc<Writer>,
     ) -> Result<Self, BusError> {
@@ -115,6 +117,7 @@ impl SqliteSession {
             epoch,
             sql,
             path,
+            max_bytes,
             shared,
             writer,
             parts,
@@ -388,6 +391,23 @@ impl Session for SqliteSession {
     fn batch_deadline(&self) -> Duration {
         // Nobody takes partitions away here; the same as on Kafka, so that stages behave alike.
         Duration::from_secs(40)
+    }
+
+    fn short_of_room(&mut self, keep_free: u8) -> Result<Option<Shortage>, Fatal> {
+        let used = schema::used_bytes(&self.sql).map_err(|e| self.fatal(&e))?;
+        let usable = self.max_bytes / 100 * u64::from(100u8.saturating_sub(keep_free));
+        let short = used > usable;
+        if short {
+            self.writer.make_room();
+        }
+        Ok(short.then(|| Shortage {
+            used,
+            reason: format!(
+                "{} holds {used} of {} bytes: no new work until what is there is worked off; raise bus.max_bytes if that takes too long",
+                self.path.display(),
+                self.max_bytes
+            ),
+        }))
     }
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Job {
     progress: Option<Progress>,
     records: Vec<Prepared>,
     other: Option<Other>,
+    /// Old records are to be deleted after it.
+    makes_room: bool,
 }
 
 /// What came of a job.
@@ -87,6 +89,7 @@ impl Job {
             progress: None,
             records,
             other: None,
+            makes_room: false,
         }
     }
 
@@ -95,6 +98,7 @@ impl Job {
             progress: Some(progress),
             records,
             other: None,
+            makes_room: false,
         }
     }
 
@@ -103,6 +107,14 @@ impl Job {
             progress: None,
             records: Vec::new(),
             other: Some(Box::new(run)),
+            makes_room: false,
+        }
+    }
+
+    fn make_room() -> Self {
+        Self {
+            makes_room: true,
+            ..Self::other(|_| Ok(()))
         }
     }
 
@@ -212,6 +224,15 @@ impl Writer {
         })
     }
 
+    /// Has what every group has read deleted before its time, where room is short; waits for nothing.
+    pub(super) fn make_room(&self) {
+        let (reply, _) = sync_channel(1);
+        if let Some(jobs) = &self.jobs {
+            // With the queue full the writer is at work for somebody else, and this is asked again.
+            drop(jobs.try_send((Job::make_room(), reply)));
+        }
+    }
+
     /// Has a job done that is no session's.
     pub(super) fn run(&self, job: Job) -> Result<(), BusError> {
         match self.ask(job) {
@@ -240,7 +261,7 @@ struct State {
     max_bytes: u64,
     shared: Arc<Shared>,
     maintains: bool,
-    /// A transaction has found no room.
+    /// A transaction has found no room, or a session waits for some.
     full: bool,
 }
 
@@ -301,6 +322,7 @@ impl State {
             batch.push(next);
         }
         let (batch, replies): (Vec<Job>, Vec<_>) = batch.into_iter().unzip();
+        self.full |= batch.iter().any(|job| job.makes_room);
         let results = match self.transact(batch) {
             Ok((results, committed)) => {
                 self.shared.tail.publish(committed);
@@ -308,7 +330,7 @@ impl State {
             }
             Err(error) => {
                 tracing::warn!(%error, "a transaction of the embedded bus failed");
-                self.full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+                self.full |= error.sqlite_error_code() == Some(ErrorCode::DiskFull);
                 replies.iter().map(|_| self.failed(&error)).collect()
             }
         };

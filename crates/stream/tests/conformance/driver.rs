@@ -429,3 +429,24 @@ pub fn shares_work(harness: &mut dyn Harness) {
     check::in_order(&case.records(&case.output()));
     assert_eq!(case.records(&case.dead()), []);
 }
+
+pub fn gives_up_where_it_cannot_get_on(harness: &mut dyn Harness) {
+    let case = Case::copy(harness, "stuck");
+    case.feed(0, 40, 7);
+    let control = Control::default();
+    control.drain();
+    let mut stage = model::Stage::new(|_, _| Outcome::Transient("the database is away".to_owned()));
+    let mut context = case.context(&control);
+    context.patience = Duration::from_millis(250);
+    let session = case.open(20);
+    let result = case.in_time(&control, || run_stage(session, &mut stage, context));
+    match result {
+        Err(error @ DriverError::Stuck { .. }) => {
+            assert!(error.to_string().contains("the database is away"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let output = case.output();
+    drain(&case, 20, |_, m| emit(&output, m)).unwrap();
+    check::exactly_once(&case, 40);
+}

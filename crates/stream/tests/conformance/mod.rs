@@ -156,6 +156,7 @@ impl<'h> Case<'h> {
             limits: Limits::new(RateLimit::default()),
             metrics: Metrics::new().stage(stage, &[], &[]),
             health: Health::default().stage(stage.name()),
+            patience: Duration::from_secs(30),
         }
     }
 
@@ -327,9 +328,10 @@ macro_rules! suite {
                 drains_and_counts, finishes_what_was_begun_on_stop, goes_on_after_failed_commits,
                 retries_what_is_transient, never_blames_a_message_for_restarts, makes_dead_letters,
                 turns_oversize_into_dead_letters, finds_the_message_that_kills, holds_when_all_is_poison,
-                survives_crashes, shares_work;
+                survives_crashes, shares_work, gives_up_where_it_cannot_get_on;
             source:
-                works_off_its_input, restores_after_failed_commits, survives_crashes, shares_work;
+                works_off_its_input, restores_after_failed_commits, survives_crashes, shares_work,
+                holds_no_more_than_it_can, leaves_to_the_next_run_what_it_cannot_hold;
         }
     };
 }

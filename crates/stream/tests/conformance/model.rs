@@ -55,6 +55,8 @@ pub struct Fetcher {
     pub random: Random,
     /// One call in so many panics, as if the process were killed; 0 is never.
     pub crash_in: usize,
+    /// It is full when so many wait.
+    pub most_waiting: usize,
     parts: BTreeMap<u32, Part>,
 }
 
@@ -74,8 +76,15 @@ impl Fetcher {
             page_topic,
             random: Random(seed | 1),
             crash_in,
+            most_waiting: usize::MAX,
             parts: BTreeMap::new(),
         }
+    }
+
+    /// How many it has taken in and not done.
+    pub fn waiting(&self) -> usize {
+        let waiting = |part: &Part| part.known.values().filter(|todo| todo.is_some()).count();
+        self.parts.values().map(waiting).sum()
     }
 
     fn maybe_crash(&mut self) {
@@ -119,10 +128,10 @@ impl Source for Fetcher {
     }
 
     fn ingest(&mut self, message: &Message) -> Outcome {
-        self.maybe_crash();
         let id = id_of(message);
         let part = self.parts.get_mut(&message.partition).expect("not ours");
         assert!(part.ready, "ingested before it was restored");
+        assert!(id % 50 != 48, "a defect");
         if id % 10 == 9 {
             return Outcome::Poison {
                 reason: "nine",
@@ -137,6 +146,8 @@ impl Source for Fetcher {
     }
 
     fn start(&mut self, now: Instant) -> Option<Instant> {
+        // After what was taken in, before its commit.
+        self.maybe_crash();
         let random = &mut self.random;
         let mut first: Option<Instant> = None;
         for part in self.parts.values_mut() {
@@ -192,5 +203,9 @@ impl Source for Fetcher {
 
     fn idle(&self) -> bool {
         self.parts.values().all(|p| p.known.values().all(Option::is_none))
+    }
+
+    fn full(&self) -> bool {
+        self.waiting() >= self.most_waiting
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use telex_feed::{Feed, Input};
-use telex_model::{FeedHealth, FeedId, FeedRecord, FeedState, Origin, Topic};
+use telex_model::{FeedId, FeedRecord, FeedState, Origin, Topic};
 use telex_poller::list::{self, Listed};
 use telex_stream::read_all;
 use telex_web::{ACCEPT_FEED, Request, Response};
@@ -125,7 +125,7 @@ fn list(context: &Context) -> Result<(), CliError> {
         let health = if feed.paused {
             "paused"
         } else {
-            state.map_or("new", |s| health(s.health))
+            state.map_or("new", |s| s.health.name())
         };
         let next = state.map_or("at once".to_owned(), |s| {
             s.next_poll.strftime("%Y-%m-%d %H:%M").to_string()
@@ -137,16 +137,6 @@ fn list(context: &Context) -> Result<(), CliError> {
         output::line(&format!("{health:8} next {next:16}  {}{error}", feed.url))?;
     }
     Ok(())
-}
-
-fn health(health: FeedHealth) -> &'static str {
-    match health {
-        FeedHealth::New => "new",
-        FeedHealth::Healthy => "healthy",
-        FeedHealth::Failing => "failing",
-        FeedHealth::Dormant => "dormant",
-        FeedHealth::Gone => "gone",
-    }
 }
 
 /// Fetches a feed and says what is in it and what is wrong with it.
