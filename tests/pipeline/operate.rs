@@ -135,6 +135,16 @@ fn feeds_come_and_go_by_file_and_by_command() {
     let opml = run(&["feeds", "export"]);
     assert!(opml.contains("mine") && opml.contains(&feeds[0]), "{opml}");
     std::fs::write(world.path().join("out.opml"), &opml).unwrap();
+    let polled = || -> u64 {
+        let out = run(&["run", "poller", "--once", "--output", "json"]);
+        let summary: Value = serde_json::from_str(out.trim()).unwrap();
+        summary["feeds"].as_u64().unwrap()
+    };
+    run(&["feeds", "pause", &feeds[0]]);
+    assert!(run(&["feeds", "list"]).starts_with("paused"));
+    assert_eq!(polled(), 0, "a paused feed rests");
+    run(&["feeds", "resume", &feeds[0]]);
+    assert_eq!(polled(), 1);
     run(&["feeds", "remove", &feeds[0]]);
     assert!(listed().is_empty());
     run(&["feeds", "import", "out.opml"]);
@@ -152,11 +162,22 @@ fn feeds_come_and_go_by_file_and_by_command() {
 #[test]
 fn a_feed_added_beside_the_running_pipeline_is_polled() {
     let world = World::new();
-    let process = Started::new(world.telex(&["run", "all"]));
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let process = Started::new(world.telex(&["run", "all", "--metrics-listen", &listen]));
     wait_for("the bus", || world.data().join("articles.sqlite").exists());
     let out = finish(world.telex(&["feeds", "add", &world.site.feeds()[0].url]));
     assert!(out.status.success(), "{}", said(&out));
     wait_for("its articles", || !world.articles(&["--limit", "1"]).is_empty());
+    let polls = || -> u32 {
+        let (_, text) = get(port, "/metrics").unwrap();
+        let counts = text.lines().filter(|l| l.starts_with("telex_polls_total{"));
+        counts.map(|l| l.rsplit(' ').next().unwrap().parse::<u32>().unwrap()).sum()
+    };
+    let before = polls();
+    let out = finish(world.telex(&["feeds", "poll"]));
+    assert!(out.status.success(), "{}", said(&out));
+    wait_for("the poll that was asked for", || polls() > before);
     process.signal("TERM");
     assert!(process.finish().status.success());
 }

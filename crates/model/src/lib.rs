@@ -14,8 +14,8 @@ mod topic;
 pub use canonical::{canonical_url, domain};
 pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
 pub use message::{
-    Article, Body, FeedHealth, FeedRecord, FeedState, FrontierRecord, Item, Origin, Page, SeenItems, Source,
-    Tagged,
+    Article, Asked, Body, FeedHealth, FeedRecord, FeedState, FrontierRecord, Item, Moving, Origin, Page,
+    SeenItems, Source, Tagged,
 };
 pub use schema::{SCHEMAS, schema};
 pub use tag::{Concept, ConceptKind, Evidence, Kind, Tag, Where};

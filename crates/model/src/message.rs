@@ -12,7 +12,7 @@ use crate::{ArticleId, FeedId};
 
 mod feed;
 
-pub use feed::{FeedHealth, FeedRecord, FeedState, Origin, SeenItems};
+pub use feed::{Asked, FeedHealth, FeedRecord, FeedState, Moving, Origin, SeenItems};
 
 /// Where an article came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

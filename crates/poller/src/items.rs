@@ -1,6 +1,6 @@
 //! What is new in a feed's answer: pure.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,9 @@ use url::Url;
 
 /// Items of earlier answers are remembered beyond the answer itself, for feeds that drop and show them again.
 const REMEMBERED: usize = 100;
+
+/// Fewer items that say what earlier ones said are taken for what they are: a daily notice, a correction.
+const RENAMED_AT_LEAST: usize = 3;
 
 /// Which items of a feed are taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,11 +89,15 @@ pub(crate) fn news(
         seen: remembered(seen, &known),
         ..News::default()
     };
+    let before: HashMap<u64, u64> = seen.iter().collect();
+    let renamed = renamed(&entries, &before, &known);
     for (i, candidate) in entries.iter().enumerate() {
-        let state = seen.find(candidate.name, candidate.hash);
-        out.new += usize::from(state.is_none());
+        let state = before.get(&SeenItems::cut(candidate.name));
+        let content = SeenItems::cut(candidate.hash);
+        let is_known = state == Some(&content) || renamed.contains(&content);
+        out.new += usize::from(state.is_none() && !is_known);
         out.seen.insert(candidate.name, candidate.hash);
-        if i >= skip && state != Some(true) && !too_old(candidate.entry, rules, now) {
+        if i >= skip && !is_known && !too_old(candidate.entry, rules, now) {
             out.items.extend(candidate.item(feed, origin, now));
         }
     }
@@ -98,9 +105,33 @@ pub(crate) fn news(
     out
 }
 
+/// What items say that have got another guid, where many have at once: a new program or a moved site, not news.
+fn renamed(entries: &[Candidate<'_>], before: &HashMap<u64, u64>, known: &HashSet<u64>) -> HashSet<u64> {
+    let now: HashSet<u64> = known.iter().map(|n| SeenItems::cut(*n)).collect();
+    let gone: HashSet<u64> = before
+        .iter()
+        .filter(|(name, _)| !now.contains(name))
+        .map(|(_, content)| *content)
+        .collect();
+    let new: Vec<u64> = entries
+        .iter()
+        .filter(|c| !before.contains_key(&SeenItems::cut(c.name)))
+        .map(|c| SeenItems::cut(c.hash))
+        .collect();
+    let renamed: HashSet<u64> = new
+        .iter()
+        .copied()
+        .filter(|content| gone.contains(content))
+        .collect();
+    if renamed.len() < RENAMED_AT_LEAST || renamed.len() * 2 < new.len() {
+        return HashSet::new();
+    }
+    renamed
+}
+
 /// What was seen before and does not stand in the answer.
 fn remembered(seen: &SeenItems, now: &HashSet<u64>) -> SeenItems {
-    let now: HashSet<u64> = now.iter().map(|n| n & ((1 << 48) - 1)).collect();
+    let now: HashSet<u64> = now.iter().map(|n| SeenItems::cut(*n)).collect();
     let mut out = SeenItems::default();
     seen.iter()
         .filter(|(name, _)| !now.contains(name))
@@ -313,6 +344,28 @@ mod tests {
                 .len(),
             0
         );
+    }
+
+    #[test]
+    fn a_change_of_all_guids_is_no_news() {
+        let rules = ItemRules::default();
+        let titles_of = ["One", "Two", "Three", "Four", "Five"];
+        let with_guids = |prefix: &str| -> String {
+            let item = |(n, t): (usize, &&str)| {
+                format!("<item><title>{t}</title><link>/{prefix}/{n}</link><guid>{prefix}{n}</guid></item>")
+            };
+            titles_of.iter().enumerate().map(item).collect()
+        };
+        let first = look(&with_guids("old"), &SeenItems::default(), &rules);
+        let news = "<item><title>Six</title><link>/6</link><guid>six</guid></item>";
+        let moved = look(&(with_guids("new") + news), &first.seen, &rules);
+        assert_eq!((titles(&moved), moved.new), (vec!["Six"], 1));
+        let after = look(&(with_guids("new") + news), &moved.seen, &rules);
+        assert_eq!((after.items.len(), after.new), (0, 0));
+        // One notice that says what an earlier one said is a new one.
+        let notice = |n: u32| format!("<item><title>Tides today</title><guid>t{n}</guid></item>");
+        let today = look(&notice(1), &SeenItems::default(), &rules);
+        assert_eq!(look(&notice(2), &today.seen, &rules).items.len(), 1);
     }
 
     #[test]

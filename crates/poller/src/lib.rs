@@ -11,6 +11,8 @@ mod items;
 pub mod list;
 mod poll;
 mod poller;
+mod state;
+mod window;
 
 pub use items::ItemRules;
 pub use poller::{DEAD_REASONS, DROP_REASONS, Poller, PollerOptions, PollerReport};

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use telex_feed::{Feed, Hints, Input};
-use telex_model::{FeedHealth, FeedRecord, FeedState, Item, Topic, event, to_json};
+use telex_feed::{Feed, Input};
+use telex_model::{FeedRecord, FeedState, Item, Topic, event, to_json};
 use telex_stream::{Output, Route, panic_text};
 use telex_telemetry::StageMetrics;
 use telex_web::{
@@ -16,9 +16,10 @@ use telex_web::{
 };
 use url::Url;
 
-use crate::health;
-use crate::interval::{self, Found};
-use crate::items::{self, ItemRules, News, Origin};
+use crate::interval;
+use crate::items::{self, ItemRules, Origin};
+use crate::state::{self, Answer, Whole};
+use crate::window::Window;
 
 /// State of an unchanged feed is written so often, that a restart does not ask everybody at once.
 const WRITE_EVERY: SignedDuration = SignedDuration::from_mins(15);
@@ -39,6 +40,13 @@ pub(crate) struct Task {
     pub(crate) record: FeedRecord,
     pub(crate) state: FeedState,
     pub(crate) written_at: Option<Timestamp>,
+}
+
+impl Task {
+    /// Where the feed is asked for.
+    fn address(&self) -> &str {
+        self.state.moved_to.as_deref().unwrap_or(&self.record.url)
+    }
 }
 
 /// What a poll led to.
@@ -84,19 +92,33 @@ pub(crate) async fn poll(task: Task, shared: &Shared) -> Polled {
     let (outcome, failed) = match result {
         Ok(answer) => {
             let outcome = answer.outcome();
-            items = succeed(&mut state, answer, &task.record, now);
+            let fixed = task
+                .record
+                .interval_seconds
+                .map(|s| Duration::from_secs(u64::from(s)));
+            items = state::succeed(&mut state, answer, fixed, now);
             (outcome, false)
         }
         Err(failure) => {
-            fail(&mut state, &failure, &task.record, shared, now);
+            state::fail(
+                &mut state,
+                failure.class,
+                &failure.detail,
+                failure.retry_after,
+                now,
+            );
+            report(&state, &failure, shared, task.address());
             ("failed", true)
         }
     };
-    shared.metrics.all().polls.with_label_values(&[outcome]).inc();
+    let all = shared.metrics.all();
+    all.polls.with_label_values(&[outcome]).inc();
+    all.missed_items.inc_by(state.missed - task.state.missed);
     let known = task
         .written_at
         .is_some_and(|at| now.duration_since(at) < WRITE_EVERY);
-    let written = !items.is_empty() || !known || state.health != task.state.health || outcome == "changed";
+    let decided = state.health != task.state.health || state.moved_to != task.state.moved_to;
+    let written = !items.is_empty() || !known || decided || outcome == "changed";
     let mut outputs: Vec<Output> = items
         .iter()
         .map(|item| item_output(item, &shared.prefix, now))
@@ -114,43 +136,19 @@ pub(crate) async fn poll(task: Task, shared: &Shared) -> Polled {
     }
 }
 
-/// A usable answer.
-enum Answer {
-    NotModified {
-        fresh: Option<Duration>,
-    },
-    Feed {
-        news: News,
-        entries: usize,
-        hints: Box<Hints>,
-        fresh: Option<Duration>,
-        etag: Option<String>,
-        last_modified: Option<String>,
-        title: Option<String>,
-    },
-}
-
-impl Answer {
-    fn outcome(&self) -> &'static str {
-        match self {
-            Self::NotModified { .. } => "not_modified",
-            Self::Feed { news, .. } if news.items.is_empty() => "unchanged",
-            Self::Feed { .. } => "changed",
-        }
-    }
-}
-
 async fn request(task: &Task, shared: &Shared) -> Result<Response, Failure> {
-    let url = Url::parse(&task.record.url).map_err(|e| Failure {
+    let url = Url::parse(task.address()).map_err(|e| Failure {
         class: Class::Permanent,
         reason: "invalid_url",
-        detail: format!("{:?} is no URL: {e}", task.record.url),
+        detail: format!("{:?} is no URL: {e}", task.address()),
         retry_after: None,
     })?;
     let mut request = Request::new(url);
     request.accept = ACCEPT_FEED.into();
-    request.if_none_match.clone_from(&task.state.etag);
-    request.if_modified_since.clone_from(&task.state.last_modified);
+    if state::conditional(&task.state) {
+        request.if_none_match.clone_from(&task.state.etag);
+        request.if_modified_since.clone_from(&task.state.last_modified);
+    }
     let begin = std::time::Instant::now();
     let politeness = Politeness {
         limits: &shared.limits,
@@ -198,8 +196,10 @@ fn read(task: &Task, response: Response, shared: &Shared) -> Result<Answer, Fail
         telex_web::Freshness::Fresh(time) => Some(time),
         _ => None,
     };
+    let moved = response.permanent_redirect.as_ref().map(Url::to_string);
     if response.status == 304 {
-        return Ok(Answer::NotModified { fresh });
+        let whole = None;
+        return Ok(Answer { fresh, moved, whole });
     }
     let retry_after = response.retry_after(now);
     if let Some(class) = status_class(response.status) {
@@ -234,112 +234,37 @@ fn read(task: &Task, response: Response, shared: &Shared) -> Result<Answer, Fail
         labels: &task.record.labels,
     };
     let first = task.state.succeeded_at.is_none();
-    let news = items::news(
-        &feed,
-        &origin,
-        &task.state.seen,
-        first,
-        &shared.rules,
-        Timestamp::now(),
-    );
-    Ok(Answer::Feed {
-        news,
+    let now = Timestamp::now();
+    let whole = Whole {
+        news: items::news(&feed, &origin, &task.state.seen, first, &shared.rules, now),
         entries: feed.entries.len(),
-        fresh,
+        window: Window::of(&feed.entries, now),
+        asked: interval::asked(&feed.hints),
         etag: response.etag().map(str::to_owned),
         last_modified: response.last_modified().map(str::to_owned),
         title: feed.title,
-        hints: Box::new(feed.hints),
+    };
+    Ok(Answer {
+        fresh,
+        moved,
+        whole: Some(Box::new(whole)),
     })
 }
 
-fn succeed(state: &mut FeedState, answer: Answer, record: &FeedRecord, now: Timestamp) -> Vec<Item> {
-    let interval = Duration::from_secs(u64::from(state.interval_seconds));
-    let (adapted, asked, items) = match answer {
-        Answer::NotModified { fresh } => {
-            let found = Found { items: 0, new: 0 };
-            (
-                interval::adapt(interval, found),
-                interval::asked_for(&Hints::default(), fresh),
-                Vec::new(),
-            )
-        }
-        Answer::Feed {
-            news,
-            entries,
-            hints,
-            fresh,
-            etag,
-            last_modified,
-            title,
-        } => {
-            let first = state.succeeded_at.is_none();
-            let found = Found {
-                items: entries,
-                new: if first { 1 } else { news.new },
-            };
-            state.etag = etag;
-            state.last_modified = last_modified;
-            state.title = title.or(state.title.take());
-            state.seen = news.seen;
-            (
-                interval::adapt(interval, found),
-                interval::asked_for(&hints, fresh),
-                news.items,
-            )
-        }
-    };
-    state.interval_seconds = seconds(adapted);
-    state.succeeded_at = Some(now);
-    state.health = FeedHealth::Healthy;
-    state.failures = 0;
-    state.last_error = None;
-    let fixed = record.interval_seconds.map(|s| Duration::from_secs(u64::from(s)));
-    let wait = fixed.unwrap_or_else(|| interval::jitter(adapted.max(asked), seed(state, now)));
-    state.next_poll = later(now, wait);
-    items
-}
-
-fn fail(state: &mut FeedState, failure: &Failure, record: &FeedRecord, shared: &Shared, now: Timestamp) {
-    state.failures = state.failures.saturating_add(1);
-    state.health = health::after_failure(state, failure.class, now);
-    state.last_error = Some(failure.detail.chars().take(500).collect());
-    let interval = Duration::from_secs(u64::from(state.interval_seconds));
-    let mut wait = match state.health {
-        FeedHealth::Gone | FeedHealth::Dormant => Duration::from_secs(24 * 60 * 60),
-        _ => interval::after_failures(interval, state.failures),
-    };
-    if let Some(asked) = failure.retry_after {
-        wait = wait.max(asked);
-    }
+/// Says what failed, and has its host rest where that asked for it.
+fn report(state: &FeedState, failure: &Failure, shared: &Shared, address: &str) {
     if failure.class == Class::Throttled
-        && let (Some(asked), Ok(url)) = (failure.retry_after, Url::parse(&record.url))
+        && let (Some(asked), Ok(url)) = (failure.retry_after, Url::parse(address))
     {
         shared.limits.retry_after(&host_key(&url), asked);
     }
-    state.next_poll = later(now, interval::jitter(wait, seed(state, now)));
     tracing::info!(
-        feed = record.url,
+        feed = address,
         reason = failure.reason,
         error = failure.detail,
         failures = state.failures,
         "a feed could not be read"
     );
-}
-
-fn seed(state: &FeedState, now: Timestamp) -> u64 {
-    telex_model::short_hash(&format!("{}{now}", state.id))
-}
-
-fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    SignedDuration::try_from(wait)
-        .ok()
-        .and_then(|wait| now.checked_add(wait).ok())
-        .unwrap_or(Timestamp::MAX)
-}
-
-fn seconds(time: Duration) -> u32 {
-    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn item_output(item: &Item, prefix: &str, now: Timestamp) -> Output {

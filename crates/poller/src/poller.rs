@@ -16,9 +16,9 @@ use telex_web::{Client, HostLimits, Permit, Wait, host_key};
 use tokio::runtime::Handle;
 use url::Url;
 
-use crate::interval;
 use crate::items::ItemRules;
 use crate::poll::{self, OUTCOMES, Polled, REQUEST_OUTCOMES, Shared, Task};
+use crate::state;
 
 /// Reasons for which the poller drops a message.
 pub const DROP_REASONS: [&str; 0] = [];
@@ -216,7 +216,7 @@ impl Poller {
         if let Some(since) = feed.due_since.take() {
             self.shared.metrics.host_waited(since.elapsed().as_secs_f64());
         }
-        let state = feed.state.clone().unwrap_or_else(|| new_state(id));
+        let state = feed.state.clone().unwrap_or_else(|| state::unknown(id));
         let task = Task {
             partition: feed.partition,
             record,
@@ -308,23 +308,6 @@ fn count_change(metrics: &StageMetrics, counted: &mut Option<FeedHealth>, now: O
         gauge(now).inc();
     }
     *counted = now;
-}
-
-fn new_state(id: FeedId) -> FeedState {
-    FeedState {
-        id,
-        etag: None,
-        last_modified: None,
-        polled_at: None,
-        succeeded_at: None,
-        next_poll: Timestamp::UNIX_EPOCH,
-        interval_seconds: u32::try_from(interval::FIRST.as_secs()).unwrap_or(u32::MAX),
-        health: FeedHealth::New,
-        failures: 0,
-        last_error: None,
-        title: None,
-        seen: telex_model::SeenItems::default(),
-    }
 }
 
 impl Source for Poller {
@@ -437,7 +420,9 @@ impl Source for Poller {
             let Some(record) = feed.record.as_ref().filter(|r| !r.paused) else {
                 continue;
             };
-            let host = Url::parse(&record.url).map(|u| host_key(&u)).unwrap_or_default();
+            let moved = feed.state.as_ref().and_then(|s| s.moved_to.as_deref());
+            let address = Url::parse(moved.unwrap_or(&record.url));
+            let host = address.map(|u| host_key(&u)).unwrap_or_default();
             match self.shared.limits.try_acquire(&host) {
                 Ok(permit) => self.begin(id, permit),
                 Err(wait) => {

@@ -55,6 +55,8 @@ pub struct Metrics {
     pub polls: IntCounterVec,
     /// Repairs made to feeds, by what was repaired.
     pub feed_repairs: IntCounter,
+    /// Items estimated to have come and gone between two polls.
+    pub missed_items: IntCounter,
     /// Articles waiting in the frontier.
     pub frontier_pending: IntGauge,
     /// Done records held in memory.
@@ -229,6 +231,10 @@ impl Metrics {
             ),
             feeds: b.gauges("telex_feeds", "Feeds by health.", &["health"]),
             polls: b.counters("telex_polls_total", "Polls of feeds by outcome.", &["outcome"]),
+            missed_items: b.counter(
+                "telex_missed_items_total",
+                "Items estimated to have come and gone between two polls of their feed.",
+            ),
             feed_repairs: b.counter("telex_feed_repairs_total", "Repairs made to damaged feeds."),
             frontier_pending: b.gauge("telex_frontier_pending", "Articles waiting to be fetched."),
             frontier_done: b.gauge("telex_frontier_done", "Done records held in memory."),

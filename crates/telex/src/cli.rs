@@ -217,6 +217,23 @@ pub(crate) enum FeedsCommand {
         #[arg(required = true)]
         urls: Vec<String>,
     },
+    /// Have feeds on the list rest until resumed.
+    Pause {
+        /// Addresses of feeds.
+        #[arg(required = true)]
+        urls: Vec<String>,
+    },
+    /// Have paused feeds polled again.
+    Resume {
+        /// Addresses of feeds.
+        #[arg(required = true)]
+        urls: Vec<String>,
+    },
+    /// Have feeds polled at once, due or not; all feeds where none is named.
+    Poll {
+        /// Addresses of feeds.
+        urls: Vec<String>,
+    },
     /// Put the feeds of an OPML file or a list of URLs on the list.
     Import {
         /// The file.

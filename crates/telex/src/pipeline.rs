@@ -26,7 +26,7 @@ use crate::error::CliError;
 use crate::open::{self, OpenBus};
 use crate::stage::{self, ClassifierStage, CleanerStage};
 
-pub(crate) use feeds::{append, declare, poll_now, records, removal};
+pub(crate) use feeds::{addition, append, declare, poll_now, records, removal};
 
 /// Robots.txt files are kept in so many bytes of memory: about 20,000 sites.
 const ROBOTS_BYTES: u64 = 32 << 20;

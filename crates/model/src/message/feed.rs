@@ -108,9 +108,50 @@ pub struct FeedState {
     /// Title that the feed gives itself.
     #[serde(default)]
     pub title: Option<String>,
+    /// Where it is asked for: the address to which it has moved for good. The list keeps its own.
+    #[serde(default)]
+    pub moved_to: Option<String>,
+    /// An address to which it says it has moved, not trusted yet.
+    #[serde(default)]
+    pub moving: Option<Moving>,
+    /// Answers "not modified" since the last whole answer.
+    #[serde(default)]
+    pub unmodified: u32,
+    /// What the publisher asks of pollers.
+    #[serde(default)]
+    pub asked: Asked,
+    /// New items a day, averaged over about a week.
+    #[serde(default)]
+    pub items_per_day: Option<f32>,
+    /// Items that came and went between two polls, estimated, since the feed is known.
+    #[serde(default)]
+    pub missed: u64,
     /// Items of the last answer, to tell new and changed ones.
     #[serde(default)]
     pub seen: SeenItems,
+}
+
+/// A permanent redirect seen by a feed's last polls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Moving {
+    /// Where it leads.
+    pub to: String,
+    /// Polls in a row that were led there.
+    pub polls: u32,
+}
+
+/// What a publisher asks of those who poll a feed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// Least seconds between two polls: `ttl`, `sy:updatePeriod`.
+    #[serde(default)]
+    pub rest_seconds: u32,
+    /// Hours (GMT) in which not to poll: bit n is hour n.
+    #[serde(default)]
+    pub skip_hours: u32,
+    /// Days (GMT) on which not to poll: bit n is day n, Monday 0.
+    #[serde(default)]
+    pub skip_days: u8,
 }
 
 /// The items of a feed's last answer: a 48-bit hash of each item's name and of what it says.
@@ -130,10 +171,9 @@ impl SeenItems {
         self.0.push((name & LOW_48, content & LOW_48));
     }
 
-    /// Tells whether an item of that name was seen, and if so, whether with that content.
-    pub fn find(&self, name: u64, content: u64) -> Option<bool> {
-        let found = self.0.iter().find(|(n, _)| *n == name & LOW_48)?;
-        Some(found.1 == content & LOW_48)
+    /// Cuts a hash to the bits that are remembered.
+    pub fn cut(hash: u64) -> u64 {
+        hash & LOW_48
     }
 
     /// Number of items remembered.
@@ -216,13 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn seen_items_tell_new_changed_and_known() {
-        let mut seen = SeenItems::default();
-        seen.insert(1, 10);
-        assert_eq!(
-            [seen.find(1, 10), seen.find(1, 11), seen.find(2, 10)],
-            [Some(true), Some(false), None]
-        );
+    fn seen_items_of_a_wrong_length_are_refused() {
         assert!(serde_json::from_str::<SeenItems>("\"AAAA\"").is_err());
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde_json::json;
 use telex_feed::{Feed, Input};
 use telex_model::{FeedId, FeedRecord, FeedState, Origin, Topic};
@@ -33,6 +34,12 @@ pub(crate) fn run(context: &Context, command: FeedsCommand) -> Result<(), CliErr
         }
         FeedsCommand::Import { file } => add(context, read_list(&file)?),
         FeedsCommand::Remove { urls } => remove(context, &urls),
+        FeedsCommand::Pause { urls } => change(context, &urls, "paused", |r| r.paused = true),
+        FeedsCommand::Resume { urls } => change(context, &urls, "resumed", |r| r.paused = false),
+        FeedsCommand::Poll { urls } => {
+            let now = Timestamp::now();
+            change(context, &urls, "to be polled", |r| r.poll_requested = Some(now))
+        }
         FeedsCommand::List => list(context),
         FeedsCommand::Export => {
             let open = open::bus(&context.config, Use::Read)?;
@@ -80,18 +87,41 @@ fn add(context: &Context, listed: Vec<Listed>) -> Result<(), CliError> {
 fn remove(context: &Context, urls: &[String]) -> Result<(), CliError> {
     let open = open::bus(&context.config, Use::Read)?;
     let prefix = &context.config.bus.topic_prefix;
-    let known = pipeline::records(open.bus.as_ref(), prefix)?;
-    let mut outputs = Vec::new();
-    for url in urls {
-        let id = FeedId::of(&web_url(url)?);
-        let record = known
-            .get(&id)
-            .ok_or_else(|| CliError::Findings(format!("{url} is not on the list")))?;
-        outputs.push(pipeline::removal(record, prefix));
-    }
-    let n = outputs.len();
+    let named = named(pipeline::records(open.bus.as_ref(), prefix)?, urls)?;
+    let outputs = named.iter().map(|r| pipeline::removal(r, prefix)).collect();
     pipeline::append(open.bus.as_ref(), outputs)?;
-    output::line(&format!("{n} removed"))
+    output::line(&format!("{} removed", named.len()))
+}
+
+/// Changes feeds on the list, all of them where none is named; a poller at work follows at once.
+fn change(
+    context: &Context,
+    urls: &[String],
+    done: &str,
+    change: impl Fn(&mut FeedRecord),
+) -> Result<(), CliError> {
+    let open = open::bus(&context.config, Use::Read)?;
+    let prefix = &context.config.bus.topic_prefix;
+    let known = pipeline::records(open.bus.as_ref(), prefix)?;
+    let mut feeds = if urls.is_empty() {
+        known.into_values().collect()
+    } else {
+        named(known, urls)?
+    };
+    feeds.iter_mut().for_each(change);
+    let outputs = feeds.iter().map(|r| pipeline::addition(r, prefix)).collect();
+    pipeline::append(open.bus.as_ref(), outputs)?;
+    output::line(&format!("{} {done}", feeds.len()))
+}
+
+/// The feeds of these addresses.
+fn named(mut known: HashMap<FeedId, FeedRecord>, urls: &[String]) -> Result<Vec<FeedRecord>, CliError> {
+    let mut found = Vec::new();
+    for url in urls {
+        let record = known.remove(&FeedId::of(&web_url(url)?));
+        found.push(record.ok_or_else(|| CliError::Findings(format!("{url} is not on the list")))?);
+    }
+    Ok(found)
 }
 
 fn list(context: &Context) -> Result<(), CliError> {
@@ -134,7 +164,17 @@ fn list(context: &Context) -> Result<(), CliError> {
             .and_then(|s| s.last_error.as_deref())
             .map(|e| format!("  {}", harmless(e)))
             .unwrap_or_default();
-        output::line(&format!("{health:8} next {next:16}  {}{error}", feed.url))?;
+        let moved = state
+            .and_then(|s| s.moved_to.as_deref())
+            .map(|to| format!("  (moved to {})", harmless(to)))
+            .unwrap_or_default();
+        let rate = state
+            .and_then(|s| s.items_per_day)
+            .map_or(String::new(), |n| format!("{n:.1}/day"));
+        output::line(&format!(
+            "{health:8} next {next:16} {rate:>10}  {}{moved}{error}",
+            feed.url
+        ))?;
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ pub(crate) fn declare(
             Some(_) => done.changed += 1,
             None => done.added += 1,
         }
-        outputs.push(output(&record, prefix));
+        outputs.push(addition(&record, prefix));
     }
     if origin == Origin::File {
         for gone in known.values().filter(|r| r.origin == Origin::File) {
@@ -93,7 +93,7 @@ pub(crate) fn poll_now(bus: &dyn Bus, prefix: &str) -> Result<usize, CliError> {
     };
     let outputs: Vec<Output> = records(bus, prefix)?
         .into_values()
-        .map(|r| output(&asked(r), prefix))
+        .map(|r| addition(&asked(r), prefix))
         .collect();
     let n = outputs.len();
     append(bus, outputs)?;
@@ -110,8 +110,8 @@ pub(crate) fn append(bus: &dyn Bus, mut outputs: Vec<Output>) -> Result<(), CliE
     Ok(())
 }
 
-/// The record of a feed on the bus.
-fn output(record: &FeedRecord, prefix: &str) -> Output {
+/// What puts a feed on the list, or in place of what was there.
+pub(crate) fn addition(record: &FeedRecord, prefix: &str) -> Output {
     Output {
         value: Some(to_json(record).into()),
         ..removal(record, prefix)
