@@ -17,7 +17,7 @@ use crate::control::Control;
 use crate::dead_letter::DeadLetter;
 use crate::limit::Limits;
 use crate::message::{Message, Output};
-use crate::session::Fatal;
+use crate::session::{Fatal, Session};
 
 pub use source::{FinishedWork, Source, run_source};
 pub use stage::run_stage;
@@ -63,6 +63,14 @@ pub struct SourceContext {
     pub metrics: StageMetrics,
     /// Where it reports.
     pub health: StageHealth,
+}
+
+/// Takes over from the session whether the bus is reached, for a stage that is ready otherwise.
+fn show_trouble(session: &dyn Session, health: &StageHealth) {
+    match session.trouble() {
+        Some(trouble) => health.not_ready(trouble),
+        None => health.ready(),
+    }
 }
 
 /// What a driver did until it ended.

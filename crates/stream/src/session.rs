@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use telex_telemetry::StageHealth;
 
 use crate::message::{Message, Output};
 
@@ -142,6 +143,14 @@ pub enum Fatal {
         /// What to do.
         hint: String,
     },
+    /// Settings, rights or topics are wrong: trying again without a change cannot help.
+    #[error("{what}; {hint}")]
+    Config {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// The program broke a rule of the session.
     #[error("defect: {0}")]
     Defect(String),
@@ -216,4 +225,12 @@ pub trait Session: Send {
 
     /// How long work on a batch may take before the bus takes the partitions away.
     fn batch_deadline(&self) -> Duration;
+
+    /// Has the session report there while one call keeps it busy with a bus that does not answer.
+    fn report_to(&mut self, _health: StageHealth) {}
+
+    /// Tells what keeps the bus from being reached at present; none where it answers.
+    fn trouble(&self) -> Option<&str> {
+        None
+    }
 }

@@ -57,6 +57,9 @@ pub(crate) struct Global {
     /// The bus that carries messages.
     #[arg(long, global = true, value_enum, help_heading = "Bus")]
     pub(crate) bus: Option<BusKind>,
+    /// Kafka brokers to begin with, joined by commas.
+    #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Bus")]
+    pub(crate) brokers: Option<String>,
     /// First word of all topic names.
     #[arg(long, global = true, value_name = "WORD", help_heading = "Bus")]
     pub(crate) topic_prefix: Option<String>,
@@ -289,9 +292,9 @@ pub(crate) enum StageName {
 /// Commands on topics.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicsCommand {
-    /// Show the topics and how they are kept.
+    /// Show the topics, and what `apply` would make or change.
     Plan,
-    /// Make the topics that are missing; safe to repeat.
+    /// Make the topics that are missing and raise what is too low; takes nothing away, safe to repeat.
     Apply,
 }
 

@@ -15,7 +15,7 @@ use crate::message::{Message, Output};
 use crate::session::{Commit, Event, Lag, Session, Transaction};
 
 use super::stage::{Backoff, REPORT_EVERY, oversize, report_lag, within_size};
-use super::{DriverError, Outcome, SourceContext, Summary};
+use super::{DriverError, Outcome, SourceContext, Summary, show_trouble};
 
 /// Longest wait for anything.
 const WAIT: Duration = Duration::from_millis(500);
@@ -71,11 +71,12 @@ pub trait Source {
 /// # Errors
 /// Where the session is of no more use.
 pub fn run_source(
-    session: Box<dyn Session>,
+    mut session: Box<dyn Session>,
     source: &mut dyn Source,
     context: SourceContext,
 ) -> Result<Summary, DriverError> {
     context.control.on_change(session.waker());
+    session.report_to(context.health.clone());
     let driver = Driver {
         session,
         source,
@@ -85,6 +86,7 @@ pub fn run_source(
         pending: Pending::default(),
         backoff: Backoff::default(),
         held: None,
+        joined: false,
         reported: None,
         summary: Summary::default(),
     };
@@ -102,6 +104,8 @@ struct Driver<'a> {
     pending: Pending,
     backoff: Backoff,
     held: Option<Instant>,
+    /// Partitions were assigned, or known to be none.
+    joined: bool,
     reported: Option<Instant>,
     summary: Summary,
 }
@@ -150,9 +154,7 @@ impl Driver<'_> {
                     for a in &assigned {
                         self.restore(a.partition, a.committed)?;
                     }
-                    if self.held.is_none() {
-                        self.context.health.ready();
-                    }
+                    self.joined = true;
                 }
                 Event::Revoked { partitions, .. } => {
                     self.commit()?;
@@ -189,6 +191,9 @@ impl Driver<'_> {
             if self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
                 self.reported = Some(Instant::now());
                 report_lag(&self.context, &self.session.lag()?);
+            }
+            if self.joined && self.held.is_none() {
+                show_trouble(&*self.session, &self.context.health);
             }
         }
         self.collect();
@@ -380,7 +385,6 @@ impl Driver<'_> {
             }
         }
         self.session.resume();
-        self.context.health.ready();
         Ok(())
     }
 
