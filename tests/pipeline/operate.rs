@@ -149,6 +149,10 @@ fn feeds_come_and_go_by_file_and_by_command() {
     assert!(listed().is_empty());
     run(&["feeds", "import", "out.opml"]);
     assert_eq!(listed(), [feeds[0].clone()]);
+    let (paper, _) = feeds[0].split_once("/rss").unwrap();
+    let found = run(&["feeds", "discover", paper, "--output", "json"]);
+    assert!(found.lines().all(|l| l.contains("\"error\":null")), "{found}");
+    assert!(found.contains(&feeds[0]), "{found}");
     let about = run(&["feeds", "test", &feeds[0]]);
     assert!(about.contains("format") && about.contains("items"), "{about}");
     assert_eq!(
@@ -172,7 +176,9 @@ fn a_feed_added_beside_the_running_pipeline_is_polled() {
     let polls = || -> u32 {
         let (_, text) = get(port, "/metrics").unwrap();
         let counts = text.lines().filter(|l| l.starts_with("telex_polls_total{"));
-        counts.map(|l| l.rsplit(' ').next().unwrap().parse::<u32>().unwrap()).sum()
+        counts
+            .map(|l| l.rsplit(' ').next().unwrap().parse::<u32>().unwrap())
+            .sum()
     };
     let before = polls();
     let out = finish(world.telex(&["feeds", "poll"]));

@@ -23,6 +23,7 @@
 mod builder;
 mod date;
 mod decode;
+mod discover;
 mod error;
 mod feed;
 mod json;
@@ -34,6 +35,7 @@ mod token;
 mod xml;
 
 pub use date::{Confidence, Date, parse_date};
+pub use discover::{FeedLink, discover};
 pub use error::Error;
 pub use feed::{Entry, Feed, Format, Hints, Repair};
 

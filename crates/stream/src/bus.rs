@@ -31,6 +31,14 @@ pub enum BusError {
     /// The bus has no more room.
     #[error("{0}")]
     Full(String),
+    /// Settings, rights or topics are wrong: trying again without a change cannot help.
+    #[error("{what}; {hint}")]
+    Config {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// The bus is damaged or cannot be used.
     #[error("{what}; {hint}")]
     Unusable {
@@ -45,6 +53,11 @@ impl From<BusError> for Fatal {
     fn from(error: BusError) -> Self {
         match error {
             BusError::Unusable { what, hint } => Fatal::Bus { what, hint },
+            BusError::Config { what, hint } => Fatal::Config { what, hint },
+            BusError::NoTopic(topic) => Fatal::Bus {
+                what: format!("there is no topic {topic}"),
+                hint: "run `telex topics apply`".to_owned(),
+            },
             other => Fatal::Bus {
                 what: other.to_string(),
                 hint: "see the log".to_owned(),

@@ -18,7 +18,7 @@ use crate::control::Control;
 use crate::dead_letter::DeadLetter;
 use crate::limit::Limits;
 use crate::message::{Message, Output};
-use crate::session::Fatal;
+use crate::session::{Fatal, Session};
 
 pub use source::{FinishedWork, Source, run_source};
 pub use stage::run_stage;
@@ -66,6 +66,14 @@ pub struct SourceContext {
     pub health: StageHealth,
     /// How long a stage that is to finish puts up with not getting on, before it gives up.
     pub patience: Duration,
+}
+
+/// Takes over from the session whether the bus is reached, for a stage that is ready otherwise.
+fn show_trouble(session: &dyn Session, health: &StageHealth) {
+    match session.trouble() {
+        Some(trouble) => health.not_ready(trouble),
+        None => health.ready(),
+    }
 }
 
 /// What a driver did until it ended.

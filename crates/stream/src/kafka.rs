@@ -12,12 +12,14 @@
 //! interrupts, and one await per record gave 125 messages a second), and a client written in Rust (none has
 //! transactions with group fencing).
 
+mod admin;
 mod client;
 mod context;
 mod convert;
 mod error;
 mod lag;
 mod part;
+mod plan;
 mod producer;
 mod reader;
 mod rebalance;
@@ -41,6 +43,8 @@ use telex_model::{MAX_MESSAGE_BYTES, Topic};
 use crate::bus::{Bus, BusError, Ends, Reset};
 use crate::message::{Message, Output};
 use crate::session::{Session, SessionConfig};
+
+pub use self::plan::{SettingChange, TopicPlan};
 
 use self::context::Quiet;
 use self::convert::{fence, partition_id, signed};
@@ -110,6 +114,16 @@ pub struct KafkaBus {
     options: Arc<KafkaOptions>,
     topics: Arc<Topics>,
     reader: Mutex<Option<Reader>>,
+    appender: Mutex<Option<Appender>>,
+}
+
+/// Writes what no input led to. Kept, for a producer takes longer to begin than to write.
+struct Appender {
+    /// A group that nobody else has, so that its offset tells whether a transaction happened.
+    client: BaseConsumer<Quiet>,
+    producer: Transactions,
+    id: String,
+    transactions: u64,
 }
 
 impl fmt::Debug for KafkaBus {
@@ -131,7 +145,93 @@ impl KafkaBus {
         Ok(Self {
             topics: Arc::new(Topics::open(Arc::clone(&options))?),
             reader: Mutex::new(None),
+            appender: Mutex::new(None),
             options,
+        })
+    }
+
+    /// Gives the id that the cluster got when it was made: offsets mean nothing on another one.
+    ///
+    /// # Errors
+    /// Where no broker answers.
+    pub fn cluster_id(&self) -> Result<String, BusError> {
+        self.topics.cluster_id()
+    }
+
+    /// Compares topics with the topic table; `prefix` is the first word of their names.
+    ///
+    /// # Errors
+    /// Where no broker answers, or this user may not look.
+    pub fn plan(&self, prefix: &str, topics: &[Topic]) -> Result<Vec<TopicPlan>, BusError> {
+        self.topics.plan(prefix, topics)
+    }
+
+    /// Makes what a plan of these topics says.
+    ///
+    /// # Errors
+    /// Where no broker answers, or this user may not make or change topics.
+    pub fn apply(&self, prefix: &str, topics: &[Topic], plans: &[TopicPlan]) -> Result<(), BusError> {
+        self.topics.apply(prefix, topics, plans)
+    }
+
+    /// Checks that stages can work with the topics.
+    ///
+    /// # Errors
+    /// Where topics are missing, or are kept otherwise than stages need.
+    pub fn verify(&self, prefix: &str, topics: &[Topic]) -> Result<(), BusError> {
+        let plans = self.plan(prefix, topics)?;
+        let missing: Vec<&str> = plans
+            .iter()
+            .filter(|p| !p.exists)
+            .map(|p| p.name.as_str())
+            .collect();
+        if !missing.is_empty() {
+            return Err(BusError::NoTopic(missing.join(", ")));
+        }
+        let problems: Vec<&str> = plans
+            .iter()
+            .flat_map(|p| &p.problems)
+            .map(String::as_str)
+            .collect();
+        if let Some((last, others)) = problems.split_last() {
+            let what = others.iter().map(|p| format!("{p}\n")).collect::<String>() + last;
+            let hint = "`telex topics plan` shows all topics".to_owned();
+            return Err(BusError::Config { what, hint });
+        }
+        let differ = |plan: &TopicPlan| {
+            let change = |c: &SettingChange| {
+                let from = c.from.as_deref().unwrap_or("not set");
+                format!("{} of {} is {from} and must be {}", c.setting, plan.name, c.to)
+            };
+            plan.changes.iter().map(change).collect::<Vec<_>>().join(", ")
+        };
+        let wrong: Vec<String> = plans.iter().filter(|p| !p.usable()).map(differ).collect();
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(BusError::Config {
+            what: wrong.join(", "),
+            hint: "run `telex topics apply`".to_owned(),
+        })
+    }
+
+    /// Tries, in a transaction that is not committed, whether this user may read and write topics: nobody sees it.
+    ///
+    /// # Errors
+    /// Where that fails, with the right that is missing.
+    pub fn rehearse(&self, topics: &[String]) -> Result<(), BusError> {
+        let id = transactional_id(&self.options, "rehearsal");
+        let client = self.group(&id)?;
+        let mut producer = Transactions::new(Arc::clone(&self.options), id);
+        let rehearsed = producer.rehearse(&client, topics);
+        rehearsed.map_err(|failure| match failure {
+            Failure::Permanent(error) => error,
+            Failure::Aborted(reason) | Failure::Fenced(reason) | Failure::Unknown(reason) => {
+                BusError::Unusable {
+                    what: reason,
+                    hint: "see the logs of the broker".to_owned(),
+                }
+            }
         })
     }
 
@@ -146,8 +246,18 @@ impl KafkaBus {
     /// A client that speaks for a group without being a member of it.
     fn group(&self, group: &str) -> Result<BaseConsumer<Quiet>, BusError> {
         client::reader(&self.options, group)
-            .create_with_context(Quiet)
+            .create_with_context(Quiet::default())
             .map_err(|e| unusable("the Kafka client cannot be set up", &e))
+    }
+
+    fn appender(&self) -> Result<Appender, BusError> {
+        let id = transactional_id(&self.options, "append");
+        Ok(Appender {
+            client: self.group(&id)?,
+            producer: Transactions::new(Arc::clone(&self.options), id.clone()),
+            id,
+            transactions: 0,
+        })
     }
 
     fn at_work(&self, client: &BaseConsumer<Quiet>, group: &str) -> Result<bool, BusError> {
@@ -199,34 +309,16 @@ impl Bus for KafkaBus {
         let Some((_, first)) = records.first() else {
             return Ok(());
         };
-        // A group that nobody else has, so that its offset tells whether the transaction happened.
-        let id = transactional_id(&self.options, "append");
-        let client = self.group(&id)?;
-        let mark = Mark::of_append(&id);
-        let failed = |e: KafkaError| unusable("no transaction can be prepared", &e);
-        let list = part::to_list(&first.topic, std::slice::from_ref(&mark)).map_err(failed)?;
-        let group = client
-            .group_metadata()
-            .ok_or(KafkaError::Canceled)
-            .map_err(failed)?;
-        let offsets = Offsets {
-            list: &list,
-            group: &group,
+        let mut kept = lock(&self.appender);
+        let mut appender = match kept.take() {
+            Some(appender) => appender,
+            None => self.appender()?,
         };
-        let mut producer = Transactions::new(Arc::clone(&self.options), id);
-        let mut result = producer.transact(&records, Some(&offsets));
-        if let Err(Failure::Unknown(reason)) = result {
-            tracing::warn!(reason, "the outcome of writing is looked up");
-            result = producer.begin_anew().and_then(|()| {
-                let found = part::fetch_committed(&client, &first.topic, &[mark.partition], OFFSETS_TIMEOUT);
-                match found {
-                    Ok(found) if found.contains(&mark) => Ok(()),
-                    Ok(_) => Err(Failure::Aborted(reason)),
-                    Err(error) => Err(Failure::Unknown(error.to_string())),
-                }
-            });
+        let result = appender.append(&first.topic, &records);
+        if result.is_ok() {
+            *kept = Some(appender);
         }
-        result.map_err(|failure| not_written(failure, records.len()))
+        result
     }
 
     fn read(
@@ -301,6 +393,37 @@ impl Bus for KafkaBus {
 
     fn topics(&self) -> Result<Vec<String>, BusError> {
         self.topics.names()
+    }
+}
+
+impl Appender {
+    fn append(&mut self, topic: &str, records: &[Record]) -> Result<(), BusError> {
+        self.transactions += 1;
+        let mark = Mark::of_append(&format!("{}-{}", self.id, self.transactions));
+        let failed = |e: KafkaError| unusable("no transaction can be prepared", &e);
+        let list = part::to_list(topic, std::slice::from_ref(&mark)).map_err(failed)?;
+        let group = self
+            .client
+            .group_metadata()
+            .ok_or(KafkaError::Canceled)
+            .map_err(failed)?;
+        let offsets = Offsets {
+            list: &list,
+            group: &group,
+        };
+        let mut result = self.producer.transact(records, Some(&offsets));
+        if let Err(Failure::Unknown(reason)) = result {
+            tracing::warn!(reason, "the outcome of writing is looked up");
+            result = self.producer.begin_anew().and_then(|()| {
+                let found = part::fetch_committed(&self.client, topic, &[mark.partition], OFFSETS_TIMEOUT);
+                match found {
+                    Ok(found) if found.contains(&mark) => Ok(()),
+                    Ok(_) => Err(Failure::Aborted(reason)),
+                    Err(error) => Err(Failure::Unknown(error.to_string())),
+                }
+            });
+        }
+        result.map_err(|failure| not_written(failure, records.len()))
     }
 }
 

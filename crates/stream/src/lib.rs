@@ -4,7 +4,7 @@
 //! with the offsets that they came from. Stages never see which bus carries them. Back ends:
 //!
 //! - [`sqlite`]: the embedded bus, one file, durable;
-//! - `kafka` (with the feature of that name): Apache Kafka, any number of processes;
+//! - [`kafka`]: Apache Kafka, any number of processes;
 //! - [`sim`]: an in-memory model that loses, rewinds and revokes on demand, for tests.
 //!
 //! Sessions are synchronous and each belongs to one thread: Kafka's client wants one owner (its rebalance
@@ -20,7 +20,6 @@ mod limit;
 mod message;
 mod session;
 
-#[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod sim;
 pub mod sqlite;

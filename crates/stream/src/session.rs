@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use telex_telemetry::StageHealth;
 
 use crate::message::{Message, Output};
 
@@ -151,6 +152,14 @@ pub enum Fatal {
         /// What to do.
         hint: String,
     },
+    /// Settings, rights or topics are wrong: trying again without a change cannot help.
+    #[error("{what}; {hint}")]
+    Config {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// The program broke a rule of the session.
     #[error("defect: {0}")]
     Defect(String),
@@ -233,5 +242,13 @@ pub trait Session: Send {
     /// Where the session is of no more use.
     fn short_of_room(&mut self, _keep_free: u8) -> Result<Option<Shortage>, Fatal> {
         Ok(None)
+    }
+
+    /// Has the session report there while one call keeps it busy with a bus that does not answer.
+    fn report_to(&mut self, _health: StageHealth) {}
+
+    /// Tells what keeps the bus from being reached at present; none where it answers.
+    fn trouble(&self) -> Option<&str> {
+        None
     }
 }

@@ -57,6 +57,9 @@ pub(crate) struct Global {
     /// The bus that carries messages.
     #[arg(long, global = true, value_enum, help_heading = "Bus")]
     pub(crate) bus: Option<BusKind>,
+    /// Kafka brokers to begin with, joined by commas.
+    #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Bus")]
+    pub(crate) brokers: Option<String>,
     /// First word of all topic names.
     #[arg(long, global = true, value_name = "WORD", help_heading = "Bus")]
     pub(crate) topic_prefix: Option<String>,
@@ -241,6 +244,14 @@ pub(crate) enum FeedsCommand {
     },
     /// Print the list as OPML.
     Export,
+    /// Find the feeds of a site, and say of each whether it can be read.
+    Discover {
+        /// Address of a page, most often the front page.
+        url: String,
+        /// Lets the requests reach that private range (repeatable).
+        #[arg(long, value_name = "CIDR")]
+        allow_address: Vec<IpNet>,
+    },
     /// Fetch a feed and say what is in it and what is wrong with it.
     Test {
         /// Address of the feed.
@@ -306,9 +317,9 @@ pub(crate) enum StageName {
 /// Commands on topics.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicsCommand {
-    /// Show the topics and how they are kept.
+    /// Show the topics, and what `apply` would make or change.
     Plan,
-    /// Make the topics that are missing; safe to repeat.
+    /// Make the topics that are missing and raise what is too low; takes nothing away, safe to repeat.
     Apply,
 }
 

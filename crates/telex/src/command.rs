@@ -120,6 +120,11 @@ fn flags(layers: &mut Layers, global: &Global, command: &Command) {
         global.bus.map(|b| serde_json::to_value(b).unwrap_or_default()),
     );
     flag(
+        "--brokers",
+        &["bus", "brokers"],
+        global.brokers.as_ref().map(|b| text(b)),
+    );
+    flag(
         "--topic-prefix",
         &["bus", "topic_prefix"],
         global.topic_prefix.as_ref().map(|p| text(p)),
@@ -132,6 +137,17 @@ fn flags(layers: &mut Layers, global: &Global, command: &Command) {
             .log_format
             .map(|f| serde_json::to_value(f).unwrap_or_default()),
     );
+    of_command(layers, command);
+}
+
+/// Lays the flags of one command over what is there.
+fn of_command(layers: &mut Layers, command: &Command) {
+    let mut flag = |name: &str, path: &[&str], value: Option<Value>| {
+        if let Some(value) = value {
+            layers.flag(name, path, value);
+        }
+    };
+    let text = |t: &dyn std::fmt::Display| Value::String(t.to_string());
     let cidrs =
         |list: &[ipnet::IpNet]| (!list.is_empty()).then(|| list.iter().map(|n| text(n)).collect::<Value>());
     match command {
@@ -163,7 +179,10 @@ fn flags(layers: &mut Layers, global: &Global, command: &Command) {
                 metrics_listen.as_ref().map(|a| text(a)),
             );
         }
-        Command::Feeds(crate::cli::FeedsCommand::Test { allow_address, .. }) => {
+        Command::Feeds(
+            crate::cli::FeedsCommand::Test { allow_address, .. }
+            | crate::cli::FeedsCommand::Discover { allow_address, .. },
+        ) => {
             flag(
                 "--allow-address",
                 &["web", "allow_addresses"],

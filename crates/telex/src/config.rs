@@ -2,6 +2,7 @@
 //!
 //! All problems are reported at once, each with the place where it stands and, where one is near, what was meant.
 
+mod client;
 mod layer;
 mod period;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use telex_model::Stage;
 use telex_stream::RateLimit;
 
+pub(crate) use client::ClientSettings;
 pub(crate) use layer::Layers;
 pub(crate) use period::Period;
 
@@ -53,6 +55,10 @@ pub(crate) struct BusConfig {
     pub(crate) kind: BusKind,
     /// First word of all topic names.
     pub(crate) topic_prefix: String,
+    /// Kafka brokers to begin with: `host:port`, joined by commas.
+    pub(crate) brokers: Option<String>,
+    /// Further settings of the Kafka client, by the names of librdkafka's CONFIGURATION.md.
+    pub(crate) kafka: ClientSettings,
     /// Bytes that the embedded bus may take on disk.
     pub(crate) max_bytes: u64,
     /// Bytes of committed messages that the embedded bus keeps in memory for their readers.
@@ -64,6 +70,8 @@ impl Default for BusConfig {
         Self {
             kind: BusKind::Sqlite,
             topic_prefix: "telex".to_owned(),
+            brokers: None,
+            kafka: ClientSettings::default(),
             max_bytes: 20 << 30,
             tail_bytes: 64 << 20,
         }
@@ -76,6 +84,8 @@ impl Default for BusConfig {
 pub(crate) enum BusKind {
     /// Embedded.
     Sqlite,
+    /// Apache Kafka.
+    Kafka,
 }
 
 /// Rate limits, each per process.

@@ -80,7 +80,10 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
 
 impl From<BusError> for CliError {
     fn from(error: BusError) -> Self {
-        Self::Unavailable(chain(&error))
+        match error {
+            BusError::Config { .. } => Self::Config(chain(&error)),
+            other => Self::Unavailable(chain(&other)),
+        }
     }
 }
 
@@ -94,6 +97,7 @@ impl From<DriverError> for CliError {
     fn from(error: DriverError) -> Self {
         match error {
             DriverError::Session(telex_stream::Fatal::Defect(text)) => Self::Bug(text),
+            DriverError::Session(wrong @ telex_stream::Fatal::Config { .. }) => Self::Config(chain(&wrong)),
             DriverError::Breaker { .. } => Self::Findings(error.to_string()),
             DriverError::Session(other) => Self::Unavailable(chain(&other)),
             DriverError::Stuck { .. } => Self::Unavailable(error.to_string()),

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use telex_classifier::{Classifier, TopicFile};
 use telex_model::Topic;
-use telex_stream::Bus;
-use telex_stream::sqlite::{SqliteBus, SqliteOptions};
+use telex_stream::kafka::{KafkaBus, KafkaOptions};
+use telex_stream::sqlite::{SqliteBus, SqliteOptions, Usage};
+use telex_stream::{Bus, BusError};
 use telex_web::{Client, ClientOptions, HostLimits, HostLimitsOptions};
 
 use crate::config::{BusKind, Config};
@@ -16,9 +17,40 @@ use crate::error::CliError;
 /// A bus, and what is special about its kind.
 pub(crate) struct OpenBus {
     pub(crate) bus: Arc<dyn Bus>,
-    /// What offsets on it count in.
-    pub(crate) id: String,
-    pub(crate) sqlite: Arc<SqliteBus>,
+    pub(crate) kind: OpenKind,
+}
+
+/// A bus of one kind.
+pub(crate) enum OpenKind {
+    Sqlite(Arc<SqliteBus>),
+    Kafka(Arc<KafkaBus>),
+}
+
+impl OpenBus {
+    /// Names what offsets of a topic count in, for whoever keeps them elsewhere: they mean nothing on another bus.
+    pub(crate) fn log(&self, topic: &str) -> Result<String, BusError> {
+        Ok(match &self.kind {
+            OpenKind::Sqlite(bus) => format!("sqlite-{}/{topic}", bus.id()?),
+            OpenKind::Kafka(bus) => format!("kafka-{}/{topic}", bus.cluster_id()?),
+        })
+    }
+
+    /// Bytes in use, where the bus is ours to watch.
+    pub(crate) fn usage(&self) -> Result<Option<Usage>, BusError> {
+        match &self.kind {
+            OpenKind::Sqlite(bus) => bus.usage().map(Some),
+            OpenKind::Kafka(_) => Ok(None),
+        }
+    }
+
+    /// Sees to it that stages can work with topics: makes them on the embedded bus, checks them on Kafka, where
+    /// making them is an operator's decision.
+    pub(crate) fn ensure(&self, prefix: &str, topics: &[Topic]) -> Result<(), BusError> {
+        match &self.kind {
+            OpenKind::Sqlite(bus) => bus.create_topics(prefix, topics),
+            OpenKind::Kafka(bus) => bus.verify(prefix, topics),
+        }
+    }
 }
 
 /// How a command uses the bus.
@@ -32,9 +64,40 @@ pub(crate) enum Use {
     Read,
 }
 
-/// Opens the bus; its topics are there afterwards.
+/// Opens the bus. On the embedded one its topics are there afterwards.
 pub(crate) fn bus(config: &Config, how: Use) -> Result<OpenBus, CliError> {
-    let BusKind::Sqlite = config.bus.kind;
+    match config.bus.kind {
+        BusKind::Sqlite => sqlite(config, how),
+        BusKind::Kafka => {
+            if how == Use::Run && config.sink.sqlite {
+                let folder = &config.data_dir.0;
+                std::fs::create_dir_all(folder).map_err(|e| {
+                    let fix = "choose another --data-dir or correct its owner";
+                    CliError::Unavailable(format!("{} cannot be made: {e}; {fix}", folder.display()))
+                })?;
+            }
+            let kafka = kafka(config)?;
+            Ok(OpenBus {
+                bus: Arc::clone(&kafka) as Arc<dyn Bus>,
+                kind: OpenKind::Kafka(kafka),
+            })
+        }
+    }
+}
+
+/// Connects to Kafka.
+pub(crate) fn kafka(config: &Config) -> Result<Arc<KafkaBus>, CliError> {
+    let brokers = config.bus.brokers.as_deref().unwrap_or_default();
+    let options = KafkaOptions {
+        // So that rights on names with the prefix are all that is needed.
+        transactional_id_prefix: config.bus.topic_prefix.clone(),
+        client: config.bus.kafka.reveal(),
+        ..KafkaOptions::new(brokers)
+    };
+    Ok(Arc::new(KafkaBus::open(options)?))
+}
+
+fn sqlite(config: &Config, how: Use) -> Result<OpenBus, CliError> {
     let folder = &config.data_dir.0;
     if how == Use::Read && !folder.join("bus.sqlite").exists() {
         return Err(CliError::Unavailable(format!(
@@ -49,11 +112,9 @@ pub(crate) fn bus(config: &Config, how: Use) -> Result<OpenBus, CliError> {
     };
     let sqlite = Arc::new(SqliteBus::open(options)?);
     sqlite.create_topics(&config.bus.topic_prefix, &Topic::fixed())?;
-    let id = format!("sqlite-{}", sqlite.id()?);
     Ok(OpenBus {
         bus: Arc::clone(&sqlite) as Arc<dyn Bus>,
-        id,
-        sqlite,
+        kind: OpenKind::Sqlite(sqlite),
     })
 }
 

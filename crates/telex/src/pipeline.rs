@@ -102,7 +102,7 @@ impl Pipeline {
         let classifier = Arc::new(open::classifier(config)?);
         let tag_topics = open::tag_topics(&classifier)?;
         let topics: Vec<Topic> = tag_topics.iter().map(|(_, t)| t.clone()).collect();
-        open.bus.create_topics(&config.bus.topic_prefix, &topics)?;
+        open.ensure(&config.bus.topic_prefix, &topics)?;
         let mut setup = Setup {
             config,
             open,
@@ -361,11 +361,9 @@ impl Setup<'_> {
         if let Some(path) = &self.config.sink.json_lines {
             sinks.push(Box::new(JsonLines::open(path)?));
         }
-        let log = format!(
-            "{}/{}",
-            self.open.id,
-            Stage::Sink.input().name(&self.config.bus.topic_prefix)
-        );
+        let log = self
+            .open
+            .log(&Stage::Sink.input().name(&self.config.bus.topic_prefix))?;
         let mut work = SinkStage::new(log, sinks, context.control.clone());
         spawn(Stage::Sink, move || {
             let summary = run_stage(session, &mut work, context)?;

@@ -20,7 +20,7 @@ use crate::session::{Commit, Event, Lag, Session, Transaction};
 use self::room::Room;
 use super::stage::{Backoff, LIMITED, REPORT_EVERY, oversize, report_lag, within_size};
 use super::transform::poison_of_panic;
-use super::{DriverError, Outcome, SourceContext, Summary};
+use super::{DriverError, Outcome, SourceContext, Summary, show_trouble};
 
 /// Longest wait for anything.
 const WAIT: Duration = Duration::from_millis(500);
@@ -90,11 +90,12 @@ pub trait Source {
 /// # Errors
 /// Where the session is of no more use.
 pub fn run_source(
-    session: Box<dyn Session>,
+    mut session: Box<dyn Session>,
     source: &mut dyn Source,
     context: SourceContext,
 ) -> Result<Summary, DriverError> {
     context.control.on_change(session.waker());
+    session.report_to(context.health.clone());
     let driver = Driver {
         session,
         source,
@@ -107,6 +108,7 @@ pub fn run_source(
         held: None,
         room: Room::default(),
         paused: false,
+        joined: false,
         reported: None,
         summary: Summary::default(),
     };
@@ -128,6 +130,8 @@ struct Driver<'a> {
     held: Option<Instant>,
     room: Room,
     paused: bool,
+    /// Partitions were assigned, or known to be none.
+    joined: bool,
     reported: Option<Instant>,
     summary: Summary,
 }
@@ -191,6 +195,9 @@ impl Driver<'_> {
                 self.reported = Some(Instant::now());
                 report_lag(&self.context, &self.session.lag()?);
             }
+            if self.joined && self.held.is_none() && !self.room.short() {
+                show_trouble(&*self.session, &self.context.health);
+            }
         }
         self.collect();
         self.commit()?;
@@ -205,7 +212,7 @@ impl Driver<'_> {
                 for a in &assigned {
                     self.restore(a.partition, a.committed)?;
                 }
-                self.show_ready();
+                self.joined = true;
             }
             Event::Revoked { partitions, .. } => {
                 self.commit()?;
@@ -221,19 +228,10 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn show_ready(&self) {
-        if self.held.is_none() && !self.room.short() {
-            self.context.health.ready();
-        }
-    }
-
     /// Begins nothing new while the bus has no room for what would follow from it.
     fn look_for_room(&mut self) -> Result<(), DriverError> {
         let keep_free = self.source.keeps_free();
-        if self.room.look(self.session.as_mut(), keep_free, &self.context)? {
-            self.show_ready();
-        }
-        Ok(())
+        self.room.look(self.session.as_mut(), keep_free, &self.context)
     }
 
     fn pause_or_resume(&mut self) {
@@ -477,7 +475,6 @@ impl Driver<'_> {
                 self.restore(lag.partition, lag.committed)?;
             }
         }
-        self.show_ready();
         Ok(())
     }
 

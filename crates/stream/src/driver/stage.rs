@@ -13,7 +13,7 @@ use crate::session::{Batch, Commit, Event, Lag, Session, Transaction};
 
 use super::attempts::{Attempts, SUSPECT};
 use super::breaker::Breaker;
-use super::{BatchStage, DriverError, Outcome, SourceContext, Summary};
+use super::{BatchStage, DriverError, Outcome, SourceContext, Summary, show_trouble};
 
 /// Longest wait for messages: how soon lag and health are reported at the latest.
 const WAIT: Duration = Duration::from_millis(500);
@@ -32,11 +32,12 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// # Errors
 /// Where the session is of no more use, or, while draining, too much of the input became dead letters.
 pub fn run_stage(
-    session: Box<dyn Session>,
+    mut session: Box<dyn Session>,
     stage: &mut dyn BatchStage,
     context: SourceContext,
 ) -> Result<Summary, DriverError> {
     context.control.on_change(session.waker());
+    session.report_to(context.health.clone());
     let driver = Driver {
         session,
         stage,
@@ -45,6 +46,7 @@ pub fn run_stage(
         breaker: Breaker::default(),
         backoff: Backoff::default(),
         held: None,
+        joined: false,
         reported: None,
         summary: Summary::default(),
     };
@@ -60,6 +62,8 @@ struct Driver<'a> {
     backoff: Backoff,
     /// No messages are taken before.
     held: Option<Instant>,
+    /// Partitions were assigned, or known to be none.
+    joined: bool,
     reported: Option<Instant>,
     summary: Summary,
 }
@@ -115,9 +119,7 @@ impl Driver<'_> {
                         .metrics
                         .partitions
                         .add(i64::try_from(assigned.len()).unwrap_or(0));
-                    if self.held.is_none() {
-                        self.context.health.ready();
-                    }
+                    self.joined = true;
                 }
                 Event::Revoked { partitions, .. } => {
                     self.take_back()?;
@@ -134,6 +136,9 @@ impl Driver<'_> {
             if self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
                 self.reported = Some(Instant::now());
                 report_lag(&self.context, &self.session.lag()?);
+            }
+            if self.joined && self.held.is_none() {
+                show_trouble(&*self.session, &self.context.health);
             }
         }
         self.take_back()?;
@@ -171,7 +176,6 @@ impl Driver<'_> {
             self.held = None;
             self.session.resume();
             self.context.metrics.breaker.set(0);
-            self.context.health.ready();
         }
     }
 

@@ -35,8 +35,8 @@ pub(super) fn check(options: &KafkaOptions) -> Result<(), BusError> {
         .keys()
         .find(|k| OURS.contains(&k.as_str()) || k.as_str() == "group.instance.id")
     {
-        Some(key) => Err(BusError::Unusable {
-            what: format!("the Kafka client's setting {key} is not free to choose"),
+        Some(key) => Err(BusError::Config {
+            what: format!("bus.kafka: the setting {key} is not free to choose"),
             hint: "remove it; exactly-once processing depends on it".to_owned(),
         }),
         None => Ok(()),

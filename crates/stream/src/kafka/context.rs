@@ -50,7 +50,10 @@ impl ClientContext for Member {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "the Kafka consumer reports a fault");
+        // While it closes, the end of a partition comes this way.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!(%error, reason, "the Kafka consumer reports a fault");
+        }
     }
 }
 
@@ -132,13 +135,27 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// Callbacks of readers and of the client that asks for metadata.
+/// Callbacks of readers and of the client that asks for metadata: whoever called says what went wrong.
 #[derive(Debug, Default)]
-pub(super) struct Quiet;
+pub(super) struct Quiet {
+    fault: Mutex<Option<String>>,
+}
+
+impl Quiet {
+    /// What the client met with last, such as a refused connection; its errors themselves only say that time is up.
+    pub(super) fn fault(&self) -> Option<String> {
+        lock(&self.fault).clone()
+    }
+}
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        if matches!(level, RDKafkaLogLevel::Error) && facility == "FAIL" {
+            // After the name of the client's thread.
+            let text = message.split_once("]: ").map_or(message, |(_, text)| text);
+            *lock(&self.fault) = Some(text.to_owned());
+        }
+        tracing::debug!(target: "librdkafka", facility, "{message}");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -153,9 +170,9 @@ fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error
-        | RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+        | RDKafkaLogLevel::Error => tracing::warn!(target: "librdkafka", facility, "{message}"),
+        // Its warnings are of what it tries again by itself.
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
             tracing::info!(target: "librdkafka", facility, "{message}");
         }
         RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),

@@ -8,10 +8,13 @@ use rdkafka::Message as _;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
 use telex_model::event::{Headers, header};
 
-use crate::message::Message;
+use crate::message::{Message, Output, Route};
 
 /// Header of the records that [`Session::restore`](crate::Session::restore) writes; its value is the nonce.
-pub(super) const FENCE_HEADER: &str = "telex_fence";
+const FENCE_HEADER: &str = "telex_fence";
+
+/// Key of fences: one for all, so that compaction keeps the last of a partition only.
+const FENCE_KEY: &[u8] = b"telex-fence";
 
 /// Copies a record out of the client's memory: nothing of the client's is kept, or closing it would wait for it.
 pub(super) fn message(record: &BorrowedMessage<'_>) -> Message {
@@ -28,6 +31,17 @@ pub(super) fn message(record: &BorrowedMessage<'_>) -> Message {
         key: record.key().map(Bytes::copy_from_slice).unwrap_or_default(),
         value: record.payload().map(Bytes::copy_from_slice),
         headers: headers(record),
+    }
+}
+
+/// Makes a fence with a nonce.
+pub(super) fn fence_record(topic: &str, partition: u32, nonce: &str) -> Output {
+    Output {
+        topic: topic.to_owned(),
+        key: Bytes::from_static(FENCE_KEY),
+        route: Route::Partition(partition),
+        value: None,
+        headers: vec![(FENCE_HEADER.to_owned(), nonce.to_owned())],
     }
 }
 

@@ -15,15 +15,52 @@ pub(super) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
 
 /// Turns an error of the client into what failed and what to do.
 pub(super) fn unusable(what: &str, error: &KafkaError) -> BusError {
-    coded(&format!("{what}: {error}"), code(error))
+    let what = format!("{what}: {}", text(error));
+    match error {
+        KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => BusError::Config {
+            what,
+            hint:
+                "correct bus.kafka in the configuration; its names are those of librdkafka's CONFIGURATION.md"
+                    .to_owned(),
+        },
+        _ => coded(&what, code(error)),
+    }
 }
 
 /// As [`unusable`], for an error known by its code only.
 pub(super) fn coded(what: &str, code: Option<RDKafkaErrorCode>) -> BusError {
-    BusError::Unusable {
-        what: what.to_owned(),
-        hint: hint(code).to_owned(),
+    let (what, hint) = (what.to_owned(), hint(code).to_owned());
+    if code.is_some_and(is_configuration) {
+        BusError::Config { what, hint }
+    } else {
+        BusError::Unusable { what, hint }
     }
+}
+
+/// The error in words, without the values of settings, which may be secrets.
+pub(super) fn text(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, reason, key, _) => format!("setting {key}: {reason}"),
+        other => other.to_string(),
+    }
+}
+
+/// Tells whether settings, rights or topics must be changed before it can work.
+pub(super) fn is_configuration(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    is_permanent(code)
+        || matches!(
+            code,
+            Code::Authentication
+                | Code::SaslAuthenticationFailed
+                | Code::SSL
+                | Code::UnsupportedSASLMechanism
+                | Code::IllegalSASLState
+                | Code::InvalidReplicationFactor
+                | Code::InvalidPartitions
+                | Code::InvalidConfig
+                | Code::InvalidTopic
+        )
 }
 
 fn hint(code: Option<RDKafkaErrorCode>) -> &'static str {

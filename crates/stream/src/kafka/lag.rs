@@ -1,6 +1,6 @@
 //! How far behind a session is, and since when.
 
-use rdkafka::topic_partition_list::Offset;
+use std::time::Duration;
 
 use crate::bus::BusError;
 use crate::message::Message;
@@ -11,14 +11,23 @@ use super::part::Part;
 use super::reader::Peeker;
 use super::session::KafkaSession;
 
+/// Longest wait for an answer while a stage is at work: lag that is not known is better than a stage that stands.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
 impl KafkaSession {
     /// Tells for each owned partition how far behind it is.
     pub(super) fn lags(&mut self) -> Result<Vec<Lag>, Fatal> {
         self.producer.serve();
         match self.ends() {
-            Ok(ends) => self.look_for_more(&ends)?,
+            Ok(ends) => {
+                if self.assigning.is_none() {
+                    self.trouble = None;
+                }
+                self.look_for_more(&ends)?;
+            }
             Err(error) => {
                 self.complain(&error.to_string());
+                self.trouble = Some(error.to_string());
                 // Not known: one more than what was received, so that nothing counts as drained.
                 for part in self.parts.values_mut() {
                     part.ask(part.received + 1, false);
@@ -33,8 +42,12 @@ impl KafkaSession {
     /// Ends of the owned partitions, and whether every transaction before them has ended.
     fn ends(&self) -> Result<Vec<(u32, u64, bool)>, BusError> {
         let (topic, owned) = (&self.config.input, self.parts.keys().copied().collect::<Vec<_>>());
-        let written = self.topics.written_ends(topic, &owned)?;
-        let committed = self.topics.offsets_at(topic, &owned, Offset::End)?;
+        if owned.is_empty() {
+            // Nothing is asked for then, but whether anybody answers is to be known.
+            self.topics.answers(ANSWER_TIMEOUT)?;
+        }
+        let written = self.topics.written_ends(topic, &owned, ANSWER_TIMEOUT)?;
+        let committed = self.topics.committed_ends(topic, &owned, ANSWER_TIMEOUT)?;
         let settled = |(partition, end)| (partition, end, committed.get(&partition) >= Some(&end));
         Ok(written.into_iter().map(settled).collect())
     }

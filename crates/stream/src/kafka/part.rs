@@ -1,6 +1,7 @@
 //! What a session knows of the partitions that it owns.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -90,7 +91,13 @@ pub(super) fn fetch_committed<C: ConsumerContext>(
         element.error()?;
         if let (Ok(partition), Offset::Offset(next)) = (u32::try_from(element.partition()), element.offset())
         {
-            marks.push(Mark::parse(partition, unsigned(next), element.metadata()));
+            // The client panics over what is not UTF-8; any tool may have committed it.
+            let metadata = catch_unwind(AssertUnwindSafe(|| element.metadata().to_owned()));
+            marks.push(Mark::parse(
+                partition,
+                unsigned(next),
+                &metadata.unwrap_or_default(),
+            ));
         }
     }
     Ok(marks)

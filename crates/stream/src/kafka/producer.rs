@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 use rdkafka::topic_partition_list::TopicPartitionList;
@@ -16,9 +16,10 @@ use crate::message::Output;
 
 use super::KafkaOptions;
 use super::client;
-use super::context::{Deliveries, Undelivered};
-use super::convert::{partition_id, to_headers};
+use super::context::{Deliveries, Quiet, Undelivered};
+use super::convert::{fence_record, partition_id, to_headers};
 use super::error::{code, coded, is_fenced_member, is_permanent, unusable};
+use super::part::{Mark, to_list};
 
 /// Longest wait for the coordinator when a producer begins: it first ends what its predecessor left open.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -127,6 +128,39 @@ impl Transactions {
             return Err(failure);
         }
         self.end()
+    }
+
+    /// Writes a fence, which nobody reads, to each topic and an offset of it, and takes all back.
+    pub(super) fn rehearse(
+        &mut self,
+        client: &BaseConsumer<Quiet>,
+        topics: &[String],
+    ) -> Result<(), Failure> {
+        self.begin_anew()?;
+        let result = self.try_all(client, topics);
+        self.abort();
+        result
+    }
+
+    fn try_all(&self, client: &BaseConsumer<Quiet>, topics: &[String]) -> Result<(), Failure> {
+        let Some(producer) = &self.producer else {
+            return Err(Failure::Aborted("no producer".to_owned()));
+        };
+        let begun = producer.begin_transaction();
+        begun.map_err(|e| self.failed(&e, "no transaction can be begun"))?;
+        let deadline = Instant::now() + self.options.transaction_timeout;
+        let fences: Vec<Record> = topics.iter().map(|t| (0, fence_record(t, 0, &self.id))).collect();
+        self.deliver(&fences, deadline)?;
+        let metadata = client.group_metadata();
+        let group = metadata.ok_or_else(|| Failure::Aborted("no group".to_owned()))?;
+        for topic in topics {
+            let what = format!("the offsets of {topic} cannot be committed");
+            let list = to_list(topic, &[Mark::of_append(&self.id)]).map_err(|e| self.failed(&e, &what))?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let sent = producer.send_offsets_to_transaction(&list, &group, left);
+            sent.map_err(|e| self.failed(&e, &what))?;
+        }
+        Ok(())
     }
 
     /// Hands records to the client and waits until all have arrived.

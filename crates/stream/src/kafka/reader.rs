@@ -37,7 +37,7 @@ pub(super) enum Read {
 impl Reader {
     pub(super) fn open(options: &KafkaOptions) -> Result<Self, BusError> {
         let consumer = client::reader(options, &options.reader_group())
-            .create_with_context(Quiet)
+            .create_with_context(Quiet::default())
             .map_err(|e| unusable("the Kafka client cannot be set up", &e))?;
         Ok(Self { consumer })
     }
@@ -98,7 +98,7 @@ pub(super) struct Peeker {
 impl Peeker {
     pub(super) fn open(options: &KafkaOptions) -> Result<Self, BusError> {
         let consumer = client::peeker(options, &options.reader_group())
-            .create_with_context(Quiet)
+            .create_with_context(Quiet::default())
             .map_err(|e| unusable("the Kafka client cannot be set up", &e))?;
         Ok(Self { consumer })
     }

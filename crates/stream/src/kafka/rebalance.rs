@@ -84,11 +84,13 @@ impl KafkaSession {
         let marks = match marks {
             Ok(marks) => marks,
             Err(reason) => {
-                self.complain(&reason);
+                self.wait_out(&reason);
+                self.trouble = Some(reason);
                 self.assigning = Some(partitions);
                 return Ok(None);
             }
         };
+        self.trouble = None;
         let list = self
             .list(marks.iter().map(|m| (m.partition, m.next)))
             .map_err(defect)?;

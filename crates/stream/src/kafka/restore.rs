@@ -8,13 +8,11 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use crate::bus::BusError;
-use crate::message::{Message, Output, Route};
+use crate::message::Message;
 use crate::session::{Commit, Fatal};
 
-use super::convert::{FENCE_HEADER, fence};
+use super::convert::{fence, fence_record};
 use super::reader::{Read, Reader};
 use super::session::KafkaSession;
 
@@ -23,9 +21,6 @@ const QUIET_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Longest attempt to write the fence.
 const FENCE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Key of fences: one for all, so that compaction keeps the last of a partition only.
-const FENCE_KEY: &[u8] = b"telex-fence";
 
 /// The group takes a member for dead that is not seen to ask for messages.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
@@ -96,13 +91,7 @@ impl KafkaSession {
                     "restore of partition {partition}, which is not owned"
                 )));
             };
-            let record = Output {
-                topic: topic.to_owned(),
-                key: Bytes::from_static(FENCE_KEY),
-                route: Route::Partition(partition),
-                value: None,
-                headers: vec![(FENCE_HEADER.to_owned(), nonce.clone())],
-            };
+            let record = fence_record(topic, partition, &nonce);
             match self.attempt(vec![part.mark(partition)], &[(partition, record)])? {
                 Commit::Committed => return Ok(Some(nonce)),
                 Commit::Fenced => return Ok(None),
@@ -113,7 +102,7 @@ impl KafkaSession {
                     });
                 }
                 Commit::Rewound { reason } => {
-                    self.complain(&reason);
+                    self.wait_out(&reason);
                     std::thread::sleep(Duration::from_millis(200));
                 }
             }

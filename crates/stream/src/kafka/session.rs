@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use telex_telemetry::StageHealth;
 
 use crate::bus::BusError;
 use crate::message::Message;
@@ -68,6 +69,9 @@ pub(super) struct KafkaSession {
     nonce: String,
     transactions: u64,
     pub(super) complained: Option<Instant>,
+    /// Why the cluster cannot be reached at present.
+    pub(super) trouble: Option<String>,
+    health: Option<StageHealth>,
 }
 
 impl KafkaSession {
@@ -110,6 +114,8 @@ impl KafkaSession {
             nonce: nonce(),
             transactions: 0,
             complained: None,
+            trouble: None,
+            health: None,
         })
     }
 
@@ -201,6 +207,14 @@ impl KafkaSession {
             self.complained = Some(Instant::now());
             tracing::warn!(group = self.config.group, "{what}");
         }
+    }
+
+    /// As [`KafkaSession::complain`], of what a call waits for: meanwhile nobody else can say so.
+    pub(super) fn wait_out(&mut self, what: &str) {
+        if let Some(health) = &self.health {
+            health.not_ready(what);
+        }
+        self.complain(what);
     }
 
     /// Takes from the client what makes a batch, unless the group has something to say.
@@ -352,6 +366,14 @@ impl Session for KafkaSession {
 
     fn batch_deadline(&self) -> Duration {
         self.options.max_poll_interval / 3
+    }
+
+    fn report_to(&mut self, health: StageHealth) {
+        self.health = Some(health);
+    }
+
+    fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 }
 

@@ -4,38 +4,29 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
-use telex_model::{Cleanup, TopicSpec};
 
 use crate::bus::{BusError, Ends};
 
 use super::KafkaOptions;
-use super::client::{self, OVERHEAD_BYTES};
+use super::client;
 use super::context::Quiet;
 use super::convert::{partition_id, unsigned};
-use super::error::{code, coded, is_about_leaders, unusable};
+use super::error::{code, coded, is_about_leaders, is_configuration, text, unusable};
+use super::plan::Found;
 
 /// Longest wait for an answer about topics and offsets.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Longest wait until all brokers know a new topic.
-const CREATE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest wait for transactions that are ending: brokers write their markers a moment after they have answered.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Copies of each partition where there are brokers enough: one may be down for an upgrade and one fail.
-const COPIES: usize = 3;
-
 /// What is asked of the cluster beside reading and writing; shared by a bus and its sessions.
 pub(super) struct Topics {
-    options: Arc<KafkaOptions>,
+    pub(super) options: Arc<KafkaOptions>,
     client: BaseConsumer<Quiet>,
     /// Sees what is not committed yet.
     uncommitted: BaseConsumer<Quiet>,
@@ -48,10 +39,10 @@ impl Topics {
         let failed = |e: KafkaError| unusable("the Kafka client cannot be set up", &e);
         let group = options.reader_group();
         let client = client::reader(&options, &group)
-            .create_with_context(Quiet)
+            .create_with_context(Quiet::default())
             .map_err(failed)?;
         let uncommitted = client::uncommitted(&options, &group)
-            .create_with_context(Quiet)
+            .create_with_context(Quiet::default())
             .map_err(failed)?;
         let topics = Self {
             options,
@@ -65,14 +56,37 @@ impl Topics {
 
     /// Number of brokers.
     pub(super) fn brokers(&self) -> Result<usize, BusError> {
-        let metadata = self.client.fetch_metadata(None, TIMEOUT);
-        match metadata {
+        self.answers(TIMEOUT)
+    }
+
+    /// Number of brokers, if one answers in time.
+    pub(super) fn answers(&self, within: Duration) -> Result<usize, BusError> {
+        match self.client.fetch_metadata(None, within) {
             Ok(found) => Ok(found.brokers().len()),
-            Err(e) => Err(unusable(
-                &format!("no Kafka broker answers at {}", self.options.brokers),
-                &e,
-            )),
+            Err(error) => Err(self.unreachable(&error)),
         }
+    }
+
+    /// Id that the cluster was given when it was made.
+    pub(super) fn cluster_id(&self) -> Result<String, BusError> {
+        let id = self.client.client().fetch_cluster_id(TIMEOUT);
+        id.ok_or_else(|| self.unreachable(&KafkaError::Global(RDKafkaErrorCode::OperationTimedOut)))
+    }
+
+    /// Says why no broker answers: the client met with something before the time was up.
+    fn unreachable(&self, error: &KafkaError) -> BusError {
+        let mut reason = code(error);
+        while let Some(event) = self.client.poll(Duration::ZERO) {
+            let met = event.err().and_then(|e| code(&e));
+            reason = met.filter(|code| is_configuration(*code)).or(reason);
+        }
+        let fault = self.client.context().fault().unwrap_or_else(|| text(error));
+        // Told by the client in words only.
+        if fault.contains("SSL handshake failed") || fault.contains("SASL") {
+            reason = Some(RDKafkaErrorCode::Authentication);
+        }
+        let what = format!("no Kafka broker answers at {}: {fault}", self.options.brokers);
+        coded(&what, reason)
     }
 
     /// Number of partitions of a topic.
@@ -85,6 +99,11 @@ impl Topics {
 
     /// As [`Topics::partitions`], from the cluster in any case.
     pub(super) fn ask_partitions(&self, topic: &str) -> Result<u32, BusError> {
+        Ok(self.layout(topic)?.partitions)
+    }
+
+    /// Partitions and copies of a topic.
+    pub(super) fn layout(&self, topic: &str) -> Result<Found, BusError> {
         let what = format!("topic {topic} cannot be looked up");
         let metadata = self
             .client
@@ -108,12 +127,26 @@ impl Topics {
                 return Err(coded(&format!("{what}: {code}"), Some(code)));
             }
         }
-        let count = u32::try_from(found.partitions().len()).unwrap_or_default();
+        let partitions = found.partitions();
+        let count = u32::try_from(partitions.len()).unwrap_or_default();
         if count == 0 {
             return Err(BusError::NoTopic(topic.to_owned()));
         }
         self.known().insert(topic.to_owned(), count);
-        Ok(count)
+        Ok(Found {
+            partitions: count,
+            copies: partitions
+                .iter()
+                .map(|p| p.replicas().len())
+                .min()
+                .unwrap_or_default(),
+            without_leader: partitions.iter().filter(|p| p.leader() < 0).count(),
+            short: partitions
+                .iter()
+                .filter(|p| p.isr().len() < p.replicas().len())
+                .count(),
+            settings: None,
+        })
     }
 
     /// Names of all topics but Kafka's own.
@@ -137,7 +170,7 @@ impl Topics {
     pub(super) fn ends(&self, topic: &str) -> Result<Vec<Ends>, BusError> {
         let all: Vec<u32> = (0..self.ask_partitions(topic)?).collect();
         let first = self.offsets_at(topic, &all, Offset::Beginning)?;
-        let written = self.written_ends(topic, &all)?;
+        let written = self.written_ends(topic, &all, TIMEOUT)?;
         let deadline = Instant::now() + SETTLE_TIMEOUT;
         let mut end = self.offsets_at(topic, &all, Offset::End)?;
         while written.iter().any(|(p, w)| end.get(p) < Some(w)) && Instant::now() < deadline {
@@ -159,8 +192,9 @@ impl Topics {
         &self,
         topic: &str,
         partitions: &[u32],
+        within: Duration,
     ) -> Result<BTreeMap<u32, u64>, BusError> {
-        self.ask(&self.uncommitted, topic, partitions, Offset::End)
+        self.ask(&self.uncommitted, topic, partitions, Offset::End, within)
     }
 
     /// Offsets at a place: [`Offset::Beginning`], [`Offset::End`] (of what is committed), or, as [`Offset::Offset`], a
@@ -171,7 +205,17 @@ impl Topics {
         partitions: &[u32],
         place: Offset,
     ) -> Result<BTreeMap<u32, u64>, BusError> {
-        self.ask(&self.client, topic, partitions, place)
+        self.ask(&self.client, topic, partitions, place, TIMEOUT)
+    }
+
+    /// The ends of these partitions for readers of what is committed.
+    pub(super) fn committed_ends(
+        &self,
+        topic: &str,
+        partitions: &[u32],
+        within: Duration,
+    ) -> Result<BTreeMap<u32, u64>, BusError> {
+        self.ask(&self.client, topic, partitions, Offset::End, within)
     }
 
     fn ask(
@@ -180,15 +224,16 @@ impl Topics {
         topic: &str,
         partitions: &[u32],
         place: Offset,
+        within: Duration,
     ) -> Result<BTreeMap<u32, u64>, BusError> {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }
         // Takes in what the client has to say, which would pile up otherwise.
         while client.poll(Duration::ZERO).is_some() {}
-        let until = Instant::now() + TIMEOUT;
+        let until = Instant::now() + within;
         loop {
-            match self.ask_once(client, topic, partitions, place) {
+            match self.ask_once(client, topic, partitions, place, within) {
                 // Leaders change when brokers come and go, and are chosen a moment after a topic is made.
                 Err(error) if code(&error).is_some_and(is_about_leaders) && Instant::now() < until => {
                     std::thread::sleep(Duration::from_millis(50));
@@ -210,12 +255,13 @@ impl Topics {
         topic: &str,
         partitions: &[u32],
         place: Offset,
+        within: Duration,
     ) -> KafkaResult<BTreeMap<u32, u64>> {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
             list.add_partition_offset(topic, partition_id(*partition), place)?;
         }
-        let answer = client.offsets_for_times(list, TIMEOUT)?;
+        let answer = client.offsets_for_times(list, within)?;
         let mut found = BTreeMap::new();
         for element in answer.elements() {
             element.error()?;
@@ -233,104 +279,12 @@ impl Topics {
             .filter(|p| !found.contains_key(p))
             .collect();
         if !missing.is_empty() && !matches!(place, Offset::End) {
-            found.extend(self.ask_once(client, topic, &missing, Offset::End)?);
+            found.extend(self.ask_once(client, topic, &missing, Offset::End, within)?);
         }
         Ok(found)
-    }
-
-    /// Makes the topics that do not exist yet and checks that the others have partitions enough.
-    pub(super) fn create(&self, wanted: &[(String, TopicSpec)]) -> Result<(), BusError> {
-        let mut missing = Vec::new();
-        for (name, spec) in wanted {
-            match self.ask_partitions(name) {
-                Ok(count) if count < spec.partitions => return Err(too_few(name, count, spec.partitions)),
-                Ok(_) => {}
-                Err(BusError::NoTopic(_)) => missing.push((name.as_str(), spec)),
-                Err(other) => return Err(other),
-            }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        self.make(&missing)?;
-        let deadline = Instant::now() + CREATE_TIMEOUT;
-        for (name, _) in missing {
-            // Brokers learn of a topic one after the other.
-            while let Err(error) = self.ask_partitions(name) {
-                if Instant::now() >= deadline {
-                    return Err(error);
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        }
-        Ok(())
-    }
-
-    fn make(&self, missing: &[(&str, &TopicSpec)]) -> Result<(), BusError> {
-        let copies = self.brokers()?.clamp(1, COPIES);
-        // With three copies a write is safe once two have it, and one broker may be away.
-        let in_sync = copies.saturating_sub(1).max(1).to_string();
-        let configs: Vec<Vec<(&str, String)>> = missing.iter().map(|(_, s)| config(s)).collect();
-        let topics: Vec<NewTopic<'_>> = missing
-            .iter()
-            .zip(&configs)
-            .map(|((name, spec), config)| {
-                let copies = TopicReplication::Fixed(i32::try_from(copies).unwrap_or(1));
-                let topic = NewTopic::new(name, partition_id(spec.partitions), copies)
-                    .set("min.insync.replicas", &in_sync);
-                config.iter().fold(topic, |t, (key, value)| t.set(key, value))
-            })
-            .collect();
-        let admin: AdminClient<DefaultClientContext> = client::admin(&self.options)
-            .create()
-            .map_err(|e| unusable("the Kafka client cannot be set up", &e))?;
-        let options = AdminOptions::new()
-            .request_timeout(Some(CREATE_TIMEOUT))
-            .operation_timeout(Some(CREATE_TIMEOUT));
-        let results = block_on(admin.create_topics(&topics, &options))
-            .map_err(|e| unusable("the topics cannot be made", &e))?;
-        for result in results {
-            match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((name, code)) => {
-                    return Err(coded(&format!("topic {name} cannot be made: {code}"), Some(code)));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, u32>> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn too_few(name: &str, found: u32, wanted: u32) -> BusError {
-    BusError::Unusable {
-        what: format!("topic {name} has {found} partitions and needs {wanted}"),
-        hint:
-            "partitions of keyed topics are never added later: delete it once it is empty, or choose another \
-               --topic-prefix"
-                .to_owned(),
-    }
-}
-
-fn config(spec: &TopicSpec) -> Vec<(&'static str, String)> {
-    let mut config = vec![(
-        "max.message.bytes",
-        (spec.max_message_bytes + OVERHEAD_BYTES).to_string(),
-    )];
-    match spec.cleanup {
-        Cleanup::Compact => config.extend([
-            ("cleanup.policy", "compact".to_owned()),
-            // What a restart must read stays within a tenth, or 64 MiB, of what is current.
-            ("min.cleanable.dirty.ratio", "0.1".to_owned()),
-            ("segment.bytes", (64 << 20).to_string()),
-        ]),
-        Cleanup::Delete(time) => config.extend([
-            ("cleanup.policy", "delete".to_owned()),
-            ("retention.ms", time.as_millis().to_string()),
-        ]),
-    }
-    config
 }

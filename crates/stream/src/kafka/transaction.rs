@@ -14,8 +14,9 @@ use super::route;
 use super::session::{KafkaSession, defect};
 
 /// Longest search for what became of a transaction; after it the partitions are given up, and taken over again from
-/// what the bus then holds. A third of the poll interval's default, as everything that keeps a session busy.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(40);
+/// what the bus then holds. With the transaction's own timeout and the abort, a commit takes 30 s at the most: less
+/// than a batch may, and soon enough to be told to stop.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// One wait for the group's offsets while they are searched.
 const OFFSETS_WAIT: Duration = Duration::from_secs(5);
@@ -139,7 +140,7 @@ impl KafkaSession {
                 Err(Failure::Permanent(error)) => return Err(error.into()),
                 Err(Failure::Aborted(reason) | Failure::Fenced(reason) | Failure::Unknown(reason)) => reason,
             };
-            self.complain(&failed);
+            self.wait_out(&failed);
             if self.client()?.assignment_lost() {
                 self.stale = true;
                 return Ok(None);

@@ -1,20 +1,20 @@
 //! `telex feeds`: the list of what is polled.
 
+mod look;
+
 use std::collections::HashMap;
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
-use telex_feed::{Feed, Input};
 use telex_model::{FeedId, FeedRecord, FeedState, Origin, Topic};
 use telex_poller::list::{self, Listed};
 use telex_stream::read_all;
-use telex_web::{ACCEPT_FEED, Request, Response};
 use url::Url;
 
-use super::{Context, run as running};
+use super::Context;
 use crate::cli::{FeedsCommand, OutputFormat};
-use crate::error::{CliError, chain};
+use crate::error::CliError;
 use crate::open::{self, Use};
 use crate::output::{self, harmless};
 use crate::pipeline;
@@ -49,7 +49,8 @@ pub(crate) fn run(context: &Context, command: FeedsCommand) -> Result<(), CliErr
                     .collect();
             output::write(list::to_opml(&feeds).as_bytes())
         }
-        FeedsCommand::Test { url, .. } => test(context, &url),
+        FeedsCommand::Test { url, .. } => look::test(context, &url),
+        FeedsCommand::Discover { url, .. } => look::discover(context, &url),
     }
 }
 
@@ -174,109 +175,6 @@ fn list(context: &Context) -> Result<(), CliError> {
         output::line(&format!(
             "{health:8} next {next:16} {rate:>10}  {}{moved}{error}",
             feed.url
-        ))?;
-    }
-    Ok(())
-}
-
-/// Fetches a feed and says what is in it and what is wrong with it.
-fn test(context: &Context, url: &str) -> Result<(), CliError> {
-    let client = open::client(&context.config)?;
-    let mut request = Request::new(web_url(url)?);
-    request.accept = ACCEPT_FEED.into();
-    let answer = running::runtime()?.block_on(client.get(&request));
-    let response = answer.map_err(|e| {
-        let hint = if e.reason() == "forbidden_address" {
-            "; --allow-address CIDR opens a private range"
-        } else {
-            ""
-        };
-        CliError::Findings(format!("{url}: {}{hint}", chain(&e)))
-    })?;
-    describe_answer(&response)?;
-    if !(200..300).contains(&response.status) {
-        return Err(CliError::Findings(format!(
-            "{url}: HTTP status {}",
-            response.status
-        )));
-    }
-    let input = Input {
-        bytes: &response.body,
-        content_type: response.content_type(),
-        url: Some(response.final_url.as_str()),
-    };
-    let feed = telex_feed::parse(&input).map_err(|e| CliError::Findings(format!("{url}: {}", chain(&e))))?;
-    describe_feed(&feed)?;
-    if feed.entries.is_empty() {
-        return Err(CliError::Findings(format!("{url}: the feed holds no items")));
-    }
-    Ok(())
-}
-
-fn describe_answer(response: &Response) -> Result<(), CliError> {
-    output::line(&format!(
-        "answer     HTTP {} after {:.2} s, {} bytes, {} redirects",
-        response.status,
-        response.elapsed.as_secs_f64(),
-        response.body.len(),
-        response.hops
-    ))?;
-    if let Some(moved) = &response.permanent_redirect {
-        output::line(&format!("moved      permanently to {moved}"))?;
-    }
-    output::line(&format!(
-        "type       {}",
-        harmless(response.content_type().unwrap_or("not said"))
-    ))?;
-    let validators = match (response.etag(), response.last_modified()) {
-        (None, None) => "none: every poll transfers the whole feed".to_owned(),
-        (etag, modified) => harmless(&format!(
-            "ETag {}, Last-Modified {}",
-            etag.unwrap_or("-"),
-            modified.unwrap_or("-")
-        )),
-    };
-    output::line(&format!("validators {validators}"))?;
-    Ok(())
-}
-
-fn describe_feed(feed: &Feed) -> Result<(), CliError> {
-    output::line(&format!(
-        "format     {}, {} items",
-        feed.format,
-        feed.entries.len()
-    ))?;
-    output::line(&format!(
-        "title      {}",
-        harmless(feed.title.as_deref().unwrap_or("-"))
-    ))?;
-    for repair in &feed.repairs {
-        output::line(&format!("repaired   {}", harmless(&repair.to_string())))?;
-    }
-    let bad = |name: &str, n: usize| {
-        if n > 0 {
-            output::line(&format!("warning    {n} items without {name}"))
-        } else {
-            Ok(())
-        }
-    };
-    bad("a link", feed.entries.iter().filter(|e| e.link.is_none()).count())?;
-    bad(
-        "a date",
-        feed.entries
-            .iter()
-            .filter(|e| e.published.is_none() && e.updated.is_none())
-            .count(),
-    )?;
-    for entry in feed.entries.iter().take(5) {
-        let date = entry
-            .published
-            .as_ref()
-            .or(entry.updated.as_ref())
-            .map_or("no date".to_owned(), |d| d.at.to_string());
-        output::line(&format!(
-            "item       {date}  {}",
-            harmless(entry.title.as_deref().unwrap_or("-"))
         ))?;
     }
     Ok(())

@@ -116,10 +116,11 @@ pub(crate) fn serve(context: &Context, pipeline: &Pipeline, runtime: &Runtime) -
 }
 
 fn show_usage(open: &open::OpenBus, pipeline: &Pipeline) -> Result<(), CliError> {
-    let usage = open.sqlite.usage()?;
-    pipeline
-        .metrics
-        .bus_usage(usage.bytes, usage.max_bytes, usage.tail_bytes);
+    if let Some(usage) = open.usage()? {
+        pipeline
+            .metrics
+            .bus_usage(usage.bytes, usage.max_bytes, usage.tail_bytes);
+    }
     Ok(())
 }
 

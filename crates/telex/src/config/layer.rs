@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::Config;
+use super::{BusKind, Config};
 use crate::error::CliError;
 
 /// Prefix of environment variables; two underscores part sections and keys.
@@ -41,7 +41,8 @@ impl fmt::Display for Origin {
 #[derive(Debug)]
 pub(crate) struct Layers {
     value: Value,
-    origins: BTreeMap<Vec<String>, Origin>,
+    /// By the setting's dotted name.
+    origins: BTreeMap<String, Origin>,
     problems: Vec<String>,
     schema: Value,
 }
@@ -109,6 +110,16 @@ impl Layers {
                 }
             }
             let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
+            let path = match self.free_table(&path) {
+                // Names of variables cannot hold dots.
+                Some(n) => path
+                    .iter()
+                    .take(n)
+                    .cloned()
+                    .chain(path.iter().skip(n).map(|k| k.replace('_', ".")))
+                    .collect(),
+                None => path,
+            };
             let value = self.typed(&path, &raw);
             self.set(path, value, Origin::Environment(name));
         }
@@ -128,7 +139,8 @@ impl Layers {
         let wants_text = self
             .property(path)
             .is_some_and(|p| p.get("type").is_some_and(|t| t == "string"));
-        if wants_text {
+        // There every value is text in the end.
+        if wants_text || self.free_table(path).is_some() {
             return Value::String(raw.to_owned());
         }
         let wrapped = format!("v = {raw}");
@@ -138,7 +150,12 @@ impl Layers {
         parsed.unwrap_or_else(|| Value::String(raw.to_owned()))
     }
 
-    fn set(&mut self, path: Vec<String>, value: Value, origin: Origin) {
+    fn set(&mut self, mut path: Vec<String>, value: Value, origin: Origin) {
+        // Keys with dots are one key there, however the file writes them.
+        if let Some(n) = self.free_table(&path) {
+            let key = path.split_off(n).join(".");
+            path.push(key);
+        }
         if self.property(&path).is_none() {
             let dotted = path.join(".");
             let meant = self
@@ -157,16 +174,27 @@ impl Layers {
                 .or_insert_with(|| Value::Object(serde_json::Map::new()));
         }
         *place = value;
-        self.origins.insert(path, origin);
+        self.origins.insert(path.join("."), origin);
     }
 
     /// The schema of a setting.
     fn property(&self, path: &[String]) -> Option<&Value> {
         let mut here = &self.schema;
         for key in path {
-            here = self.resolve(here)?.get("properties")?.get(key)?;
+            let schema = self.resolve(here)?;
+            let named = schema.get("properties").and_then(|p| p.get(key));
+            here = named.or_else(|| schema.get("additionalProperties").filter(|s| s.is_object()))?;
         }
         self.resolve(here)
+    }
+
+    /// Length of the path of the table with free keys that this path leads into.
+    fn free_table(&self, path: &[String]) -> Option<usize> {
+        let free = |n: &usize| {
+            let table = self.property(path.get(..*n).unwrap_or_default());
+            table.is_some_and(|t| t.get("additionalProperties").is_some_and(Value::is_object))
+        };
+        (1..path.len()).find(free)
     }
 
     fn resolve<'a>(&'a self, schema: &'a Value) -> Option<&'a Value> {
@@ -213,8 +241,18 @@ impl Layers {
 
     /// Where a setting comes from.
     pub(crate) fn origin(&self, setting: &str) -> Origin {
-        let path: Vec<String> = setting.split('.').map(str::to_owned).collect();
-        self.origins.get(&path).cloned().unwrap_or(Origin::Default)
+        if let Some(origin) = self.origins.get(setting) {
+            return origin.clone();
+        }
+        // Of a table with free keys, where the first of them comes from.
+        let below = format!("{setting}.");
+        let mut inside = self
+            .origins
+            .range(below.clone()..)
+            .take_while(|(k, _)| k.starts_with(&below));
+        inside
+            .next()
+            .map_or(Origin::Default, |(_, origin)| origin.clone())
     }
 
     /// Makes the configuration.
@@ -235,7 +273,7 @@ impl Layers {
                         .split('.')
                         .map(|p| p.split('[').next().unwrap_or(p).to_owned())
                         .collect();
-                    let origin = self.origins.get(&path).cloned().unwrap_or(Origin::Default);
+                    let origin = self.origin(&path.join("."));
                     self.problems
                         .push(format!("{origin}: {dotted}: {}", error.inner()));
                     // Goes on without it, to find what else is wrong.
@@ -263,8 +301,34 @@ fn check(config: &Config) -> Option<String> {
             "bus.topic_prefix: {prefix:?} cannot begin a topic's name; letters, digits, `.`, `-` and `_`, at most 100"
         ));
     }
+    if let Some(problem) = check_bus(config) {
+        return Some(problem);
+    }
     (!config.sink.sqlite && config.sink.json_lines.is_none())
         .then(|| "sink: nothing to write to; set sink.sqlite or sink.json_lines".to_owned())
+}
+
+fn check_bus(config: &Config) -> Option<String> {
+    match (config.bus.kind, &config.bus.brokers) {
+        (BusKind::Kafka, None) => Some(
+            "bus.brokers: --bus kafka needs the addresses of its brokers: --brokers HOST:PORT".to_owned(),
+        ),
+        (BusKind::Sqlite, Some(brokers)) => Some(format!(
+            "bus.brokers: {brokers:?} is of no use to the embedded bus; add --bus kafka, or leave --brokers out"
+        )),
+        (BusKind::Kafka, Some(brokers)) => {
+            let wrong = brokers.split(',').find(|address| !is_address(address.trim()))?;
+            Some(format!(
+                "bus.brokers: {wrong:?} is no address; write host:port, several joined by commas"
+            ))
+        }
+        (BusKind::Sqlite, None) => None,
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, "9092"));
+    !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|p| p > 0)
 }
 
 fn remove(value: &mut Value, path: &[String]) -> bool {
@@ -377,6 +441,47 @@ mod tests {
                 .contains("telex.toml:1: ")
         );
         assert!(load("[limits.host]\nrequests_per_second = 0", &[]).1.is_err());
+    }
+
+    #[test]
+    fn settings_of_the_kafka_client_are_free() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let secret = folder.path().join("password");
+        std::fs::write(&secret, "hunter2\n").expect("a file");
+        let text = "[bus]\nkind = \"kafka\"\nbrokers = \"a:1,b:2\"\n[bus.kafka]\nsecurity.protocol = \"SASL_SSL\"\n\"sasl.username\" = \"me\"\nsocket.timeout.ms = 5\n";
+        let file = secret.display().to_string();
+        let variables = [
+            ("TELEX__BUS__KAFKA__SASL_PASSWORD_FILE", file.as_str()),
+            ("TELEX__BUS__KAFKA__SASL_MECHANISMS", "1e5"),
+        ];
+        let (layers, config) = load(text, &variables);
+        let settings = config.expect("a configuration").bus.kafka.reveal();
+        let wanted = [
+            ("sasl.mechanisms", "1e5"),
+            ("sasl.password", "hunter2"),
+            ("sasl.username", "me"),
+            ("security.protocol", "SASL_SSL"),
+            ("socket.timeout.ms", "5"),
+        ];
+        assert_eq!(settings, wanted.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+        assert!(
+            layers
+                .origin("bus.kafka.security.protocol")
+                .to_string()
+                .ends_with("telex.toml:5")
+        );
+        for (text, part) in [
+            ("[bus]\nkind = \"kafka\"", "--brokers HOST:PORT"),
+            ("[bus]\nbrokers = \"a:1\"", "--bus kafka"),
+            (
+                "[bus]\nkind = \"kafka\"\nbrokers = \"a:1,b:x\"",
+                "\"b:x\" is no address",
+            ),
+            ("[bus.kafka]\nlist = [1]", "telex.toml:2: bus.kafka.list"),
+        ] {
+            let problem = load(text, &[]).1.expect_err(text).to_string();
+            assert!(problem.contains(part), "{part} is missing in {problem}");
+        }
     }
 
     #[test]

@@ -29,19 +29,20 @@ impl Room {
         self.looked.filter(|_| self.short()).map(|at| at + LOOK_EVERY)
     }
 
-    /// Looks, if it is time to; tells whether there is room again after there was none.
+    /// Looks, if it is time to.
     pub(super) fn look(
         &mut self,
         session: &mut dyn Session,
         keep_free: u8,
         context: &SourceContext,
-    ) -> Result<bool, DriverError> {
+    ) -> Result<(), DriverError> {
         if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-            return Ok(false);
+            return Ok(());
         }
         self.looked = Some(Instant::now());
         let Some(shortage) = session.short_of_room(keep_free)? else {
-            return Ok(self.shortage.take().is_some());
+            self.shortage = None;
+            return Ok(());
         };
         let stage = context.metrics.stage().name();
         let since = match self.shortage {
@@ -55,7 +56,6 @@ impl Room {
         };
         self.shortage = Some((shortage.used, since));
         context.health.not_ready(shortage.reason.as_str());
-        give_up(context, since, &shortage.reason)?;
-        Ok(false)
+        give_up(context, since, &shortage.reason)
     }
 }
