@@ -1,18 +1,32 @@
 # Two commands do everything that a newcomer needs; each does its own set-up.
 #   make demo    the whole pipeline on a small news world of its own
 #   make test    every test, from unit to whole pipeline
-# Others: make lint, make release
+# Others: make kafka (a real Apache Kafka to try things on), make lint, make release
 
 CARGO ?= cargo
 
-.PHONY: demo test lint release setup
+# Tests leave a note there when they found no Kafka.
+NO_KAFKA = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-kafka
+
+.PHONY: demo test kafka lint release setup setup-kafka
 
 demo: setup
 	$(CARGO) build --release --locked --package telex
 	./target/release/telex demo
 
-test: setup
+test: setup setup-kafka
+	@rm -f $(NO_KAFKA)
 	$(CARGO) test --workspace --locked
+	@if [ -e $(NO_KAFKA) ]; then \
+	  echo "all tests passed, BUT NOTHING WAS TESTED ON KAFKA: $$(cat $(NO_KAFKA))"; \
+	else echo "all tests passed, those on a real Kafka among them"; fi
+
+# Starts a broker that stays, with what it holds, until it is told to stop.
+kafka: setup-kafka
+	@address=$$(deploy/kafka/kafka.sh up) && echo "Apache Kafka runs at $$address" && \
+	echo "  telex topics apply --bus kafka --brokers $$address" && \
+	echo "  telex run all --feeds feeds.opml --bus kafka --brokers $$address" && \
+	echo "stop it:  deploy/kafka/kafka.sh down"
 
 lint: setup
 	$(CARGO) fmt --all --check
@@ -21,10 +35,20 @@ lint: setup
 release: setup
 	$(CARGO) build --release --locked --package telex
 
-# What building needs beside Rust: a C compiler for SQLite and Zstandard. Installed where root on Debian may.
+# What building needs beside Rust: a C compiler for SQLite and the Kafka client, and Perl for its OpenSSL. Installed
+# where root on Debian may.
 setup:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (https://rustup.rs)"; exit 1; }
-	@command -v cc >/dev/null && command -v make >/dev/null || \
+	@command -v cc >/dev/null && command -v make >/dev/null && command -v perl >/dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && apt-get install -y -qq build-essential; \
-	else echo "a C compiler is missing: install gcc and make (Debian: apt-get install build-essential)"; exit 1; fi
+	else echo "gcc, make or perl is missing: install them (Debian: apt-get install build-essential)"; exit 1; fi
+
+# What a local Kafka needs: Java, Maven to fetch it, and kcat, the client that looks at it from outside. Where they
+# cannot be had the tests go on without a broker and say so.
+setup-kafka:
+	@if [ -n "$$TELEX_TEST_KAFKA" ] || { command -v java && command -v mvn && command -v kcat; } >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq default-jre-headless maven kcat || \
+	  echo "Java, Maven or kcat cannot be installed"; \
+	else echo "Java 17, Maven or kcat is missing (Debian: apt-get install default-jre-headless maven kcat)"; fi

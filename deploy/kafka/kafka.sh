@@ -85,6 +85,8 @@ prepare() {
     done
     # A cluster id is 16 random bytes in base64 for URLs.
     cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
+    # The tool takes a hyphen in front for an option.
+    cluster=${cluster/#-/A}
     for ((i = 1; i <= count; i++)); do
         mkdir -p "$dir/broker-$i"
         settings "$i" "$voters" "${brokers[i - 1]}" "$copies" "$in_sync" >"$dir/broker-$i/server.properties"

@@ -3,12 +3,15 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    unreachable_pub,
     reason = "a test fails by panicking"
 )]
 
 mod bad_input;
+mod broker;
 mod documents;
 mod faults;
+mod kafka;
 mod operate;
 mod whole;
 mod world;

@@ -11,7 +11,7 @@
     reason = "a measurement that cannot go on must fail; the broker is the tests'"
 )]
 
-#[path = "../tests/kafka/broker.rs"]
+#[path = "../../../tests/pipeline/broker.rs"]
 mod broker;
 #[path = "../tests/kafka/proxy.rs"]
 mod proxy;

@@ -13,7 +13,7 @@ mod conformance;
 
 #[path = "kafka/basics.rs"]
 mod basics;
-#[path = "kafka/broker.rs"]
+#[path = "../../../tests/pipeline/broker.rs"]
 mod broker;
 #[path = "kafka/case.rs"]
 mod case;
@@ -21,6 +21,8 @@ mod case;
 mod faults;
 #[path = "kafka/proxy.rs"]
 mod proxy;
+#[path = "kafka/shared.rs"]
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,14 +64,13 @@ impl Harness for Kafka {
     }
 
     fn restart(&mut self) {
-        let mut options = KafkaOptions::new(&broker::shared().address);
+        let mut options = KafkaOptions::new(&shared::shared().address);
         options.transactional_id_prefix.clone_from(&self.id);
-        options.transaction_timeout = Duration::from_secs(3);
         self.bus = Some(Arc::new(KafkaBus::open(options).unwrap()));
     }
 
     fn fail_next_commit(&self) -> bool {
-        let Some((_, proxy)) = &broker::shared().link else {
+        let Some((_, proxy)) = &shared::shared().link else {
             return false;
         };
         proxy.lose_commit(&self.id, Lost::Request);

@@ -10,6 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 use rdkafka::topic_partition_list::TopicPartitionList;
+use telex_telemetry::StageHealth;
 
 use crate::bus::BusError;
 use crate::message::Output;
@@ -29,6 +30,9 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Events of an idle client taken in at once; it has one or two in a second at the most.
 const EVENTS: usize = 8;
+
+/// After so long a transaction counts as slow: brokers that answer take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One wait for deliveries.
 const POLL: Duration = Duration::from_millis(1);
@@ -60,6 +64,8 @@ pub(super) struct Transactions {
     options: Arc<KafkaOptions>,
     id: String,
     producer: Option<BaseProducer<Deliveries>>,
+    /// Told while a call takes long.
+    pub(super) health: Option<StageHealth>,
 }
 
 impl Transactions {
@@ -68,6 +74,7 @@ impl Transactions {
             options,
             id,
             producer: None,
+            health: None,
         }
     }
 
@@ -81,9 +88,10 @@ impl Transactions {
         let producer: BaseProducer<Deliveries> = settings
             .create_with_context(Deliveries::default())
             .map_err(|e| Failure::Permanent(unusable("the Kafka producer cannot be set up", &e)))?;
-        producer
-            .init_transactions(INIT_TIMEOUT)
-            .map_err(|e| self.failed(&e, "the transactional producer cannot begin"))?;
+        self.in_slices(Instant::now() + INIT_TIMEOUT, |slice| {
+            producer.init_transactions(slice)
+        })
+        .map_err(|e| self.failed(&e, "the transactional producer cannot begin"))?;
         self.producer = Some(producer);
         Ok(())
     }
@@ -115,12 +123,13 @@ impl Transactions {
             self.abort();
             return Err(failure);
         }
-        let (Some(producer), left) = (&self.producer, deadline.saturating_duration_since(Instant::now()))
-        else {
+        let Some(producer) = &self.producer else {
             return Err(Failure::Aborted("no producer".to_owned()));
         };
         let sent = offsets.map_or(Ok(()), |o| {
-            producer.send_offsets_to_transaction(o.list, o.group, left)
+            self.in_slices(deadline, |slice| {
+                producer.send_offsets_to_transaction(o.list, o.group, slice)
+            })
         });
         if let Err(error) = sent {
             let failure = self.failed(&error, "the offsets cannot be committed");
@@ -168,6 +177,7 @@ impl Transactions {
         let Some(producer) = &self.producer else {
             return Err(Failure::Aborted("no producer".to_owned()));
         };
+        let slow = Instant::now() + PATIENCE;
         // What an earlier transaction left behind is not this one's.
         drop(producer.context().take());
         for (partition, output) in records {
@@ -185,6 +195,9 @@ impl Transactions {
                     producer.in_flight_count(),
                     self.options.transaction_timeout
                 )));
+            }
+            if Instant::now() >= slow {
+                self.complain();
             }
             producer.poll(POLL);
         }
@@ -231,7 +244,10 @@ impl Transactions {
         };
         // Longer than the broker lets a transaction live, so that a timeout here is a lost answer, not a slow one.
         let timeout = self.options.transaction_timeout + Duration::from_secs(2);
-        let Err(error) = producer.commit_transaction(timeout) else {
+        let ended = self.in_slices(Instant::now() + timeout, |slice| {
+            producer.commit_transaction(slice)
+        });
+        let Err(error) = ended else {
             return Ok(());
         };
         let reason = format!("the end of a transaction is not known: {error}");
@@ -253,9 +269,31 @@ impl Transactions {
         while producer.in_flight_count() > 0 && Instant::now() < deadline {
             producer.poll(POLL);
         }
-        if let Err(error) = producer.abort_transaction(ABORT_TIMEOUT) {
+        let aborted = self.in_slices(deadline, |slice| producer.abort_transaction(slice));
+        if let Err(error) = aborted {
             tracing::warn!(%error, "a transaction could not be aborted; the producer is replaced");
             self.producer = None;
+        }
+    }
+
+    /// Makes a call that can be taken up again, in turns that are short enough to say meanwhile that it takes long.
+    fn in_slices(
+        &self,
+        until: Instant,
+        call: impl Fn(Duration) -> Result<(), KafkaError>,
+    ) -> Result<(), KafkaError> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match call(left.min(PATIENCE)) {
+                Err(error) if timed_out(&error) && Instant::now() < until => self.complain(),
+                result => return result,
+            }
+        }
+    }
+
+    fn complain(&self) {
+        if let Some(health) = &self.health {
+            health.not_ready("a transaction waits for the Kafka brokers");
         }
     }
 
@@ -270,6 +308,12 @@ impl Transactions {
             _ => Failure::Aborted(reason),
         }
     }
+}
+
+/// Tells whether a call can be taken up again where it was.
+fn timed_out(error: &KafkaError) -> bool {
+    let resumable = matches!(error, KafkaError::Transaction(e) if e.is_retriable());
+    resumable && code(error) == Some(RDKafkaErrorCode::OperationTimedOut)
 }
 
 fn refused(undelivered: &Undelivered) -> Failure {

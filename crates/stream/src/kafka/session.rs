@@ -369,6 +369,7 @@ impl Session for KafkaSession {
     }
 
     fn report_to(&mut self, health: StageHealth) {
+        self.producer.health = Some(health.clone());
         self.health = Some(health);
     }
 

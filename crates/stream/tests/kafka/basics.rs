@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::broker;
 use super::case::{Case, PATIENCE, batch, output, wait};
+use super::shared;
 use telex_model::Topic;
 use telex_stream::kafka::{KafkaBus, KafkaOptions};
 use telex_stream::{Bus, BusError, Commit, Event, SessionConfig};
@@ -64,7 +64,7 @@ fn restoring_waits_for_open_transactions_and_hides_fences() {
     let case = Case::new("restore");
     let state = case.topic(&Topic::Frontier);
     let other: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", &broker::shared().address)
+        .set("bootstrap.servers", &shared::shared().address)
         .set("transactional.id", &case.prefix)
         .create()
         .unwrap();

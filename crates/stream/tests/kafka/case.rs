@@ -11,7 +11,7 @@ use telex_stream::{
     Batch, Bus, Commit, Event, Fatal, Message, Output, Route, Session, SessionConfig, Transaction, read_all,
 };
 
-use super::broker;
+use super::shared;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -28,7 +28,7 @@ impl Case {
 
     /// A case on the shared broker with other options.
     pub fn with(name: &str, change: impl FnOnce(&mut KafkaOptions)) -> Self {
-        Self::on(&broker::shared().address, name, change)
+        Self::on(&shared::shared().address, name, change)
     }
 
     pub fn on(address: &str, name: &str, change: impl FnOnce(&mut KafkaOptions)) -> Self {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use telex_stream::kafka::KafkaOptions;
 use telex_stream::{Commit, Event};
 
-use super::broker;
 use super::case::{Case, PATIENCE, batch};
 use super::proxy::Lost;
+use super::shared;
 
 /// Quick to notice who is gone.
 fn hasty(options: &mut KafkaOptions) {
@@ -18,7 +18,7 @@ fn hasty(options: &mut KafkaOptions) {
 
 #[test]
 fn a_lost_answer_is_found_out() {
-    let Some((_, proxy)) = &broker::shared().link else {
+    let Some((_, proxy)) = &shared::shared().link else {
         return;
     };
     let case = Case::with("lost", hasty);
@@ -61,8 +61,8 @@ fn a_lost_answer_is_found_out() {
 #[test]
 fn a_broker_ends_and_comes_back() {
     // Skips where there is none.
-    broker::shared();
-    let own = broker::start_linked("restarted").unwrap();
+    shared::shared();
+    let own = shared::start_linked("restarted").unwrap();
     let (broker, _) = own.link.as_ref().unwrap();
     let case = Case::on(&own.address, "away", hasty);
     let mut session = case.open(10);
@@ -73,11 +73,7 @@ fn a_broker_ends_and_comes_back() {
         case.copy(&mut *session, &part, 5.min(part.messages.len()))
             .unwrap();
         session.rewind().unwrap();
-        if killed {
-            broker.kill();
-        } else {
-            broker.stop();
-        }
+        broker.end(killed);
         let until = Instant::now() + Duration::from_secs(2);
         while Instant::now() < until {
             session.next(Duration::from_millis(200)).unwrap();
@@ -140,7 +136,7 @@ impl Drop for Process {
 
 #[test]
 fn processes_die_and_freeze_and_nothing_is_lost_or_doubled() {
-    let address = &broker::shared().address;
+    let address = &shared::shared().address;
     let case = Case::on(address, "kill", hasty);
     let rounds = 6;
     let written = |case: &Case| case.records(&telex_model::Topic::Pages).len();

@@ -1,53 +1,28 @@
-//! A real broker for the tests: one for the whole binary, or the one that `TELEX_TEST_KAFKA` names.
+//! A real broker for tests, started and stopped by `deploy/kafka/kafka.sh`.
+//!
+//! `TELEX_TEST_KAFKA` names one that runs already; where none can be had the tests say so, and in CI they fail.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 
-use super::proxy::Proxy;
-
-static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
-
-/// What all tests of a binary share.
-pub struct Shared {
-    /// Where clients find the broker.
-    pub address: String,
-    /// The link to it, unless the broker is somebody else's.
-    pub link: Option<(Broker, Proxy)>,
+/// The broker that somebody else runs for the tests.
+pub fn given() -> Option<String> {
+    std::env::var("TELEX_TEST_KAFKA")
+        .ok()
+        .filter(|address| !address.is_empty())
 }
 
-/// Gives the shared broker. Where none can be had the tests end here, which is said in the closing line; in CI they
-/// fail.
-pub fn shared() -> &'static Shared {
-    let shared = SHARED.get_or_init(|| match std::env::var("TELEX_TEST_KAFKA") {
-        Ok(address) => Ok(Shared { address, link: None }),
-        Err(_) => start_linked("shared"),
-    });
-    match shared {
-        Ok(shared) => shared,
-        Err(reason) if std::env::var_os("CI").is_some_and(|v| v == "true") => {
-            panic!("no Kafka broker: {reason}")
-        }
-        Err(reason) => {
-            // Past the test harness, which shows nothing of tests that pass.
-            let text = format!("\nNO KAFKA BROKER, SO NOTHING WAS TESTED ON KAFKA: {reason}\n");
-            std::io::stderr().write_all(text.as_bytes()).unwrap_or_default();
-            std::process::exit(0);
-        }
+/// Says that nothing is tested on Kafka, and why; `make test` repeats it in its closing line. In CI that is a failure.
+pub fn missing(reason: &str) {
+    if std::env::var_os("CI").is_some_and(|v| v == "true") {
+        panic!("no Kafka broker: {reason}");
     }
-}
-
-/// Starts a broker that is reached through a link of ours.
-pub fn start_linked(name: &str) -> Result<Shared, String> {
-    let proxy = Proxy::start();
-    let advertised = format!("advertised.listeners=PLAINTEXT://{}", proxy.address);
-    let broker = Broker::start(name, &[&advertised])?;
-    proxy.leads_to(&broker.address);
-    Ok(Shared {
-        address: proxy.address.clone(),
-        link: Some((broker, proxy)),
-    })
+    let note = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nothing-tested-on-kafka");
+    std::fs::write(note, reason).unwrap_or_default();
+    // Past the test harness, which shows nothing of tests that pass.
+    let text = format!("\nNO KAFKA BROKER, SO NOTHING WAS TESTED ON KAFKA: {reason}\n");
+    std::io::stderr().write_all(text.as_bytes()).unwrap_or_default();
 }
 
 /// A broker that ends with this value, or with the process, however that ends.
@@ -90,16 +65,15 @@ impl Broker {
         })
     }
 
-    /// Ends the broker without notice, as when the machine fails.
-    pub fn kill(&self) {
-        let pid = std::fs::read_to_string(self.folder.join("broker-1/pid")).expect("it runs");
-        let killed = Command::new("kill").args(["-9", pid.trim()]).status();
-        assert!(killed.is_ok_and(|s| s.success()));
-    }
-
-    /// Stops the broker in good order.
-    pub fn stop(&self) {
-        assert!(script("down", &self.folder).status().is_ok_and(|s| s.success()));
+    /// Ends the broker: without notice, as when the machine fails, or in good order.
+    pub fn end(&self, without_notice: bool) {
+        let ended = if without_notice {
+            let pid = std::fs::read_to_string(self.folder.join("broker-1/pid")).expect("it runs");
+            Command::new("kill").args(["-9", pid.trim()]).status()
+        } else {
+            script("down", &self.folder).status()
+        };
+        assert!(ended.is_ok_and(|s| s.success()));
     }
 
     /// Starts the broker again, with its data, where it was.

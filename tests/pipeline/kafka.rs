@@ -1,0 +1,339 @@
+//! The stages as processes of their own on Apache Kafka.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use telex_model::Stage;
+use telex_site::Special;
+
+use crate::broker::{self, Broker};
+use crate::world::{Started, World, canonical, finish, free_port, get, rows, said, wait_for};
+
+/// The broker of all tests here but those that restart it.
+fn shared() -> Option<&'static str> {
+    static SHARED: OnceLock<Option<(Option<Broker>, String)>> = OnceLock::new();
+    let found = SHARED.get_or_init(|| match broker::given() {
+        Some(address) => Some((None, address)),
+        None => start("pipeline").map(|broker| {
+            let address = broker.address.clone();
+            (Some(broker), address)
+        }),
+    });
+    found.as_ref().map(|(_, address)| address.as_str())
+}
+
+fn start(name: &str) -> Option<Broker> {
+    let started = has_kcat().and_then(|()| Broker::start(name, &[]));
+    started.map_err(|reason| broker::missing(&reason)).ok()
+}
+
+/// The independent client that says what read-committed consumers see.
+fn has_kcat() -> Result<(), String> {
+    let asked = Command::new("kcat").arg("-V").output();
+    asked
+        .map(drop)
+        .map_err(|e| format!("kcat cannot be run: {e}; on Debian: apt-get install kcat"))
+}
+
+/// An installation on Kafka.
+struct Cluster {
+    world: World,
+    address: String,
+    prefix: String,
+}
+
+impl Cluster {
+    /// A world of its own, with its topics made.
+    fn new(address: &str, name: &str) -> Self {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros();
+        let cluster = Self {
+            world: World::new(),
+            address: address.to_owned(),
+            prefix: format!("{name}-{now:x}"),
+        };
+        let out = cluster.run(&["topics", "apply"]);
+        assert!(out.status.success(), "{}", said(&out));
+        cluster
+    }
+
+    fn telex(&self, args: &[&str]) -> Command {
+        let bus = [
+            "--bus",
+            "kafka",
+            "--brokers",
+            &self.address,
+            "--topic-prefix",
+            &self.prefix,
+        ];
+        let mut command = self.world.telex(&[args, &bus].concat());
+        // Quick to notice who is gone.
+        command
+            .env("TELEX__BUS__KAFKA__SESSION_TIMEOUT_MS", "3000")
+            .env("TELEX__BUS__KAFKA__HEARTBEAT_INTERVAL_MS", "300");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> std::process::Output {
+        finish(self.telex(args))
+    }
+
+    /// Every committed message of a topic, as an independent client reads it: key, and value if it has one.
+    fn read(&self, topic: &str) -> Vec<(String, Option<Value>)> {
+        let topic = format!("{}.{topic}", self.prefix);
+        let mut kcat = Command::new("kcat");
+        kcat.args([
+            "-C",
+            "-q",
+            "-e",
+            "-b",
+            &self.address,
+            "-t",
+            &topic,
+            "-o",
+            "beginning",
+        ])
+        .args(["-X", "isolation.level=read_committed", "-f", "%k\t%S\t%s\n"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+        let out = finish(kcat);
+        assert!(out.status.success(), "{}", said(&out));
+        let text = String::from_utf8(out.stdout).unwrap();
+        let message = |line: &str| {
+            let mut fields = line.splitn(3, '\t');
+            let (key, size, value) = (fields.next()?, fields.next()?, fields.next()?);
+            let value = (size != "-1").then(|| serde_json::from_str(value).unwrap());
+            Some((key.to_owned(), value))
+        };
+        text.lines().map(|line| message(line).unwrap()).collect()
+    }
+
+    /// The tag topics hold what the world expects, each article once in each of its topics and in no other.
+    fn check(&self) {
+        let all: Vec<Value> = self
+            .read("tagged.v1")
+            .into_iter()
+            .map(|(_, v)| v.unwrap())
+            .collect();
+        self.world.check_all(&all);
+        for tag in ["ukraine", "nato", "eu-diplomacy"] {
+            let mut seen: Vec<String> = self
+                .read(&format!("tagged.{tag}.v1"))
+                .into_iter()
+                .map(|(_, value)| canonical(value.expect("no retraction")["url"].as_str().unwrap()))
+                .collect();
+            let tagged = |e: &telex_site::Expected| e.tags.iter().any(|t| t == tag);
+            let expected = self.world.site.expected();
+            let mut wanted: Vec<String> = expected
+                .iter()
+                .filter(|e| tagged(e))
+                .map(|e| canonical(&e.url))
+                .collect();
+            seen.sort();
+            wanted.sort();
+            assert_eq!(seen, wanted, "tagged.{tag}.v1");
+        }
+    }
+}
+
+/// The processes of an installation.
+struct Processes<'a> {
+    cluster: &'a Cluster,
+    all: BTreeMap<u16, (Stage, Started)>,
+}
+
+impl<'a> Processes<'a> {
+    fn new(cluster: &'a Cluster) -> Self {
+        let all = BTreeMap::new();
+        Self { cluster, all }
+    }
+
+    /// Starts a process of a stage; it is known by the port of its metrics.
+    fn start(&mut self, stage: Stage) -> u16 {
+        let port = free_port();
+        let listen = format!("127.0.0.1:{port}");
+        let mut command = self
+            .cluster
+            .telex(&["run", stage.name(), "--metrics-listen", &listen]);
+        // Nobody reads while it runs, and a pipe would fill.
+        let log = File::create(self.cluster.world.path().join(format!("{stage}-{port}.log"))).unwrap();
+        command.stdout(Stdio::null()).stderr(log);
+        self.all.insert(port, (stage, Started::new(command)));
+        port
+    }
+
+    fn of(&self, stage: Stage) -> Vec<u16> {
+        let ours = self.all.iter().filter(|(_, (s, _))| *s == stage);
+        ours.map(|(port, _)| *port).collect()
+    }
+
+    fn kill(&mut self, port: u16) {
+        self.all.remove(&port).unwrap().1.kill();
+    }
+
+    /// Tells a process to end in good order.
+    fn stop(&mut self, port: u16) {
+        let (stage, process) = self.all.remove(&port).unwrap();
+        process.signal("TERM");
+        let out = process.finish();
+        let log = self.cluster.world.path().join(format!("{stage}-{port}.log"));
+        assert!(
+            out.status.success(),
+            "{stage}: {}",
+            std::fs::read_to_string(log).unwrap()
+        );
+    }
+
+    /// Waits until the processes of a stage share its partitions.
+    fn settle(&self, stage: Stage) {
+        let owned = |port: &u16| metric(*port, "assigned_partitions", stage).unwrap_or(0.0);
+        wait_for("partitions to be shared", || {
+            let owned: Vec<f64> = self.of(stage).iter().map(owned).collect();
+            owned.iter().all(|n| *n > 0.0) && owned.iter().sum::<f64>() == 12.0
+        });
+    }
+
+    /// Messages that the processes of a stage have read and committed.
+    fn done(&self, stage: Stage) -> f64 {
+        let read = |port: &u16| metric(*port, "messages_in_total", stage).unwrap_or(0.0);
+        self.of(stage).iter().map(read).sum()
+    }
+}
+
+fn metric(port: u16, name: &str, stage: Stage) -> Option<f64> {
+    let (_, text) = get(port, "/metrics")?;
+    let series = format!("telex_{name}{{stage=\"{stage}\"}}");
+    text.lines()
+        .find_map(|l| l.strip_prefix(&series)?.trim().parse().ok())
+}
+
+fn ready(port: u16) -> Option<bool> {
+    get(port, "/readyz").map(|(status, _)| status == 200)
+}
+
+/// Two processes a stage; one of each is killed in the middle of its work, one joins, one leaves, and the broker
+/// fails: every article is in its topics once.
+#[test]
+fn processes_die_come_and_go_and_every_article_comes_once() {
+    let own = if broker::given().is_some() {
+        None
+    } else {
+        start("whole")
+    };
+    let Some(address) = own.as_ref().map(|b| b.address.clone()).or_else(broker::given) else {
+        return;
+    };
+    let cluster = Cluster::new(&address, "whole");
+    let mut processes = Processes::new(&cluster);
+    for stage in Stage::ALL.into_iter().chain(Stage::ALL) {
+        processes.start(stage);
+    }
+    Stage::ALL.iter().for_each(|stage| processes.settle(*stage));
+
+    // One feed after the other is put on the list, so that there is work at each fault.
+    let useful = |f: &&telex_site::FeedUrl| !matches!(f.special, Special::Dead | Special::Overlapping);
+    let feeds = cluster.world.site.feeds();
+    let (first, others): (Vec<_>, Vec<_>) = feeds.iter().partition(useful);
+    let mut first = first.into_iter();
+    let mut next = |processes: &Processes<'_>, stage: Stage| {
+        let before = processes.done(stage);
+        let feed = first.next().unwrap();
+        let out = cluster.run(&["feeds", "add", &feed.url]);
+        assert!(out.status.success(), "{}", said(&out));
+        wait_for("work", || processes.done(stage) > before);
+    };
+
+    for stage in Stage::ALL {
+        next(&processes, stage);
+        let victim = processes.of(stage)[0];
+        processes.kill(victim);
+        processes.start(stage);
+    }
+    Stage::ALL.iter().for_each(|stage| processes.settle(*stage));
+
+    next(&processes, Stage::Cleaner);
+    let leaves = processes.of(Stage::Cleaner)[0];
+    processes.start(Stage::Cleaner);
+    processes.settle(Stage::Cleaner);
+    processes.stop(leaves);
+    processes.settle(Stage::Cleaner);
+
+    next(&processes, Stage::Classifier);
+    if let Some(broker) = &own {
+        broker.end(true);
+        let ports: Vec<u16> = processes.all.keys().copied().collect();
+        wait_for("the processes to notice", || {
+            ports.iter().all(|p| ready(*p) == Some(false))
+        });
+        broker.restart();
+        wait_for("the processes to be ready again", || {
+            ports.iter().all(|p| ready(*p) == Some(true))
+        });
+    }
+    let rest: Vec<&str> = first.chain(others).map(|f| f.url.as_str()).collect();
+    let out = cluster.run(&[&["feeds", "add"], &rest[..]].concat());
+    assert!(out.status.success(), "{}", said(&out));
+
+    let all = cluster.world.site.expected().len();
+    wait_for("all articles", || cluster.read("tagged.v1").len() >= all);
+    wait_for("all articles in the sink", || {
+        cluster.world.articles(&[]).len() >= all
+    });
+    let ports: Vec<u16> = processes.all.keys().copied().collect();
+    ports.into_iter().for_each(|port| processes.stop(port));
+    cluster.check();
+    cluster.world.check_all(&cluster.world.articles(&[]));
+}
+
+#[test]
+fn once_on_kafka_is_once_on_the_embedded_bus() {
+    let Some(address) = shared() else { return };
+    let cluster = Cluster::new(address, "once");
+    let once = [
+        "run",
+        "all",
+        "--once",
+        "--feeds",
+        "feeds.opml",
+        "--output",
+        "json",
+    ];
+    let expected = cluster.world.site.expected().len() as u64;
+    let mut articles = 0;
+    wait_for("the page that failed once", || {
+        let out = cluster.run(&once);
+        let summary = rows(&out).pop().unwrap();
+        assert_eq!(summary["feeds"], cluster.world.site.feeds().len());
+        assert_eq!(
+            (&summary["feeds_failed"], &summary["dead_letters"]),
+            (&1.into(), &0.into())
+        );
+        articles += summary["articles"].as_u64().unwrap();
+        articles >= expected
+    });
+    cluster.check();
+    cluster.world.check_all(&cluster.world.articles(&[]));
+
+    let tapped = rows(&cluster.run(&[
+        "tap",
+        "--from-start",
+        "--output",
+        "json",
+        "--tag",
+        "nato",
+        "--limit",
+        "3",
+    ]));
+    assert_eq!(tapped.len(), 3);
+    let feeds = rows(&cluster.run(&["feeds", "list", "--output", "json"]));
+    assert_eq!(feeds.len(), cluster.world.site.feeds().len());
+    assert!(
+        feeds[0]["state"]["last_error"].is_string(),
+        "the dead one is first: {}",
+        feeds[0]
+    );
+    let out = cluster.run(&["doctor"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+}
