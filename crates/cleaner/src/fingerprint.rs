@@ -69,25 +69,55 @@ pub fn distance(left: &str, right: &str) -> Option<u32> {
 pub(crate) fn hash_words(text: &str, into: &mut Vec<u64>) {
     into.clear();
     let mut hash = SEED;
-    for c in text.chars() {
-        if c.is_ascii() {
-            if c.is_ascii_alphanumeric() {
-                hash = step(hash, u32::from(c.to_ascii_lowercase()));
-                continue;
+    let mut rest = text;
+    loop {
+        // Most characters are ASCII and need no look at Unicode's tables.
+        let ascii = rest
+            .bytes()
+            .position(|byte| !byte.is_ascii())
+            .unwrap_or(rest.len());
+        let (plain, tail) = rest.split_at_checked(ascii).unwrap_or_default();
+        for &byte in plain.as_bytes() {
+            let unit = FOLDED[usize::from(byte)];
+            if unit != 0 {
+                hash = step(hash, u32::from(unit));
+            } else if hash != SEED {
+                into.push(hash);
+                hash = SEED;
             }
-        } else if c.is_alphanumeric() {
-            hash = c.to_lowercase().fold(hash, |hash, c| step(hash, u32::from(c)));
-            continue;
         }
-        if hash != SEED {
-            into.push(hash);
-            hash = SEED;
+        let mut chars = tail.chars();
+        match chars.next() {
+            None => break,
+            Some(c) if c.is_alphanumeric() => {
+                hash = c.to_lowercase().fold(hash, |hash, c| step(hash, u32::from(c)));
+            }
+            Some(_) => {
+                if hash != SEED {
+                    into.push(hash);
+                    hash = SEED;
+                }
+            }
         }
+        rest = chars.as_str();
     }
     if hash != SEED {
         into.push(hash);
     }
 }
+
+/// ASCII letters and digits in lower case; 0 for all other bytes.
+const FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    folded
+};
 
 /// Start and step of the hash of a word (FNV-1a, whose weak high bits [`combine`] mixes).
 const SEED: u64 = 0xcbf2_9ce4_8422_2325;

@@ -31,19 +31,16 @@ impl Forest {
     /// Sums the trees for every row; `columns` holds `rows` values of feature 0, then of feature 1, and so on.
     pub fn scores(&self, columns: &[f32], rows: usize) -> Vec<f32> {
         let mut sums = vec![self.base; rows];
-        let mut leaf = vec![0u8; rows];
         for tree in &self.trees {
-            leaf.fill(0);
-            for (bit, &(feature, threshold)) in tree.questions.iter().enumerate() {
-                let start = usize::from(feature) * rows;
-                let column = columns.get(start..start + rows).unwrap_or_default();
-                for (leaf, value) in leaf.iter_mut().zip(column) {
-                    *leaf |= u8::from(*value > threshold) << bit;
+            let column = |level: usize| match tree.questions.get(level) {
+                Some(&(feature, threshold)) => {
+                    let start = usize::from(feature) * rows;
+                    (columns.get(start..start + rows).unwrap_or_default(), threshold)
                 }
-            }
-            for (sum, leaf) in sums.iter_mut().zip(&leaf) {
-                *sum += tree.leaves.get(usize::from(*leaf)).copied().unwrap_or(0.0);
-            }
+                // Nothing is greater: the bit stays 0.
+                None => (columns.get(..rows).unwrap_or_default(), f32::INFINITY),
+            };
+            tree.add(std::array::from_fn(column), &mut sums);
         }
         sums
     }
@@ -71,6 +68,35 @@ impl Forest {
             text.push('\n');
         }
         text
+    }
+}
+
+/// Rows that are answered at once: a few vector registers full.
+const LANES: usize = 16;
+
+impl Tree {
+    /// Adds the tree's values for all rows; each question has its column and threshold.
+    fn add(&self, questions: [(&[f32], f32); MAX_DEPTH], sums: &mut [f32]) {
+        for (part, sums) in sums.chunks_mut(LANES).enumerate() {
+            let mut leaves = [0u32; LANES];
+            for (bit, (column, threshold)) in questions.iter().enumerate() {
+                let values = column.get(part * LANES..).unwrap_or_default();
+                match values.first_chunk::<LANES>() {
+                    Some(values) => ask(&mut leaves, values, *threshold, bit),
+                    None => ask(&mut leaves, values, *threshold, bit),
+                }
+            }
+            for (sum, leaf) in sums.iter_mut().zip(leaves) {
+                *sum += self.leaves.get(leaf as usize).copied().unwrap_or(0.0);
+            }
+        }
+    }
+}
+
+#[inline]
+fn ask(leaves: &mut [u32; LANES], values: &[f32], threshold: f32, bit: usize) {
+    for (leaf, value) in leaves.iter_mut().zip(values) {
+        *leaf |= u32::from(*value > threshold) << bit;
     }
 }
 
