@@ -20,12 +20,12 @@ pub fn fingerprint(text: &str) -> Option<String> {
         return None;
     }
     let mut counts = [0u32; 64];
-    let groups = words.windows(GROUP.min(words.len()));
+    let mut groups = words.windows(GROUP.min(words.len()));
     let total = groups.len();
     // Eight counters of a byte each fit into a word; they are emptied before they can overflow.
-    for chunk in groups.collect::<Vec<_>>().chunks(255) {
+    while groups.len() > 0 {
         let mut lanes = [0u64; 8];
-        for group in chunk {
+        for group in groups.by_ref().take(255) {
             for (lane, byte) in lanes.iter_mut().zip(combine(group).to_le_bytes()) {
                 *lane += SPREAD.get(usize::from(byte)).copied().unwrap_or(0);
             }

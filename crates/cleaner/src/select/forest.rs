@@ -32,15 +32,17 @@ impl Forest {
     pub fn scores(&self, columns: &[f32], rows: usize) -> Vec<f32> {
         let mut sums = vec![self.base; rows];
         for tree in &self.trees {
-            let column = |level: usize| match tree.questions.get(level) {
-                Some(&(feature, threshold)) => {
-                    let start = usize::from(feature) * rows;
-                    (columns.get(start..start + rows).unwrap_or_default(), threshold)
-                }
+            let question = |level: usize| match tree.questions.get(level) {
+                Some(&(feature, threshold)) => (usize::from(feature), threshold),
                 // Nothing is greater: the bit stays 0.
-                None => (columns.get(..rows).unwrap_or_default(), f32::INFINITY),
+                None => (0, f32::INFINITY),
             };
-            tree.add(std::array::from_fn(column), &mut sums);
+            let questions: [(usize, f32); MAX_DEPTH] = std::array::from_fn(question);
+            let asked = questions.map(|(feature, threshold)| {
+                let column = columns.get(feature * rows..(feature + 1) * rows);
+                (column.unwrap_or_default(), threshold)
+            });
+            tree.add(&asked, &mut sums);
         }
         sums
     }
@@ -71,24 +73,34 @@ impl Forest {
     }
 }
 
-/// Rows that are answered at once: a few vector registers full.
-const LANES: usize = 16;
+/// Rows that are answered at once: their leaves' numbers fit into two vector registers.
+const LANES: usize = 8;
 
 impl Tree {
     /// Adds the tree's values for all rows; each question has its column and threshold.
-    fn add(&self, questions: [(&[f32], f32); MAX_DEPTH], sums: &mut [f32]) {
-        for (part, sums) in sums.chunks_mut(LANES).enumerate() {
+    fn add(&self, questions: &[(&[f32], f32); MAX_DEPTH], sums: &mut [f32]) {
+        let (parts, rest) = sums.as_chunks_mut::<LANES>();
+        let columns = questions.map(|(column, threshold)| (column.as_chunks::<LANES>(), threshold));
+        for (part, sums) in parts.iter_mut().enumerate() {
             let mut leaves = [0u32; LANES];
-            for (bit, (column, threshold)) in questions.iter().enumerate() {
-                let values = column.get(part * LANES..).unwrap_or_default();
-                match values.first_chunk::<LANES>() {
-                    Some(values) => ask(&mut leaves, values, *threshold, bit),
-                    None => ask(&mut leaves, values, *threshold, bit),
+            for (bit, ((chunks, _), threshold)) in columns.iter().enumerate() {
+                if let Some(values) = chunks.get(part) {
+                    ask(&mut leaves, values, *threshold, bit);
                 }
             }
-            for (sum, leaf) in sums.iter_mut().zip(leaves) {
-                *sum += self.leaves.get(leaf as usize).copied().unwrap_or(0.0);
-            }
+            self.add_leaves(leaves, sums);
+        }
+        let mut leaves = [0u32; LANES];
+        for (bit, ((_, values), threshold)) in columns.iter().enumerate() {
+            ask(&mut leaves, values, *threshold, bit);
+        }
+        self.add_leaves(leaves, rest);
+    }
+
+    #[inline]
+    fn add_leaves(&self, leaves: [u32; LANES], sums: &mut [f32]) {
+        for (sum, leaf) in sums.iter_mut().zip(leaves) {
+            *sum += self.leaves.get(leaf as usize).copied().unwrap_or(0.0);
         }
     }
 }

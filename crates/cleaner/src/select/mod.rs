@@ -142,18 +142,20 @@ fn join_above(document: &Document<'_>, scores: &[f32], threshold: f32) -> String
             .filter(|(_, score)| **score > threshold)
     };
     let mut copies: HashMap<&str, u32> = HashMap::new();
-    for (block, _) in chosen() {
+    let long = chosen().filter(|(block, _)| (block.end - block.start) as usize >= COPY_BYTES);
+    for (block, _) in long {
         *copies.entry(document.block_text(block)).or_default() += 1;
     }
     let mut text = String::new();
     for (block, _) in chosen() {
         let words = document.block_text(block);
-        let count = copies
-            .get_mut(words)
-            .map_or(0, |count| std::mem::replace(count, u32::MAX));
-        let is_copy = count == u32::MAX || count >= FURNITURE_COPIES;
-        if words.len() >= COPY_BYTES && is_copy {
-            continue;
+        if words.len() >= COPY_BYTES {
+            let count = copies
+                .get_mut(words)
+                .map_or(0, |count| std::mem::replace(count, u32::MAX));
+            if count >= FURNITURE_COPIES {
+                continue;
+            }
         }
         if !text.is_empty() {
             text.push('\n');
