@@ -4,6 +4,7 @@
 //! telex-cleaner-lab cross SET...       cross-validates by publisher and prints the measures and the worst pages
 //! telex-cleaner-lab learn DIR SET...   learns from all pages and writes the weights
 //! telex-cleaner-lab clean FILE         cleans pages (JSON lines with id, url, html or text)
+//! telex-cleaner-lab speed FILE         measures the speed on the same on one thread
 //! ```
 //! A set `NAME` is two files: `NAME.pages.jsonl` with id, url, html and `NAME.gold.jsonl` with id, text.
 #![allow(clippy::print_stdout, reason = "a command that prints its findings")]
@@ -34,9 +35,13 @@ fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["clean", file] => clean::clean(file),
+        ["speed", file] => {
+            println!("{}", clean::speed(file)?);
+            Ok(())
+        }
         ["cross", sets @ ..] if !sets.is_empty() => cross(&data::load(sets, FOLDS)?),
         ["learn", dir, sets @ ..] if !sets.is_empty() => write(dir, &data::load(sets, FOLDS)?),
-        _ => bail!("usage: telex-cleaner-lab cross SET... | learn DIR SET... | clean FILE"),
+        _ => bail!("usage: telex-cleaner-lab cross SET... | learn DIR SET... | clean FILE | speed FILE"),
     }
 }
 

@@ -20,12 +20,12 @@ pub fn fingerprint(text: &str) -> Option<String> {
         return None;
     }
     let mut counts = [0u32; 64];
-    let groups = words.windows(GROUP.min(words.len()));
+    let mut groups = words.windows(GROUP.min(words.len()));
     let total = groups.len();
     // Eight counters of a byte each fit into a word; they are emptied before they can overflow.
-    for chunk in groups.collect::<Vec<_>>().chunks(255) {
+    while groups.len() > 0 {
         let mut lanes = [0u64; 8];
-        for group in chunk {
+        for group in groups.by_ref().take(255) {
             for (lane, byte) in lanes.iter_mut().zip(combine(group).to_le_bytes()) {
                 *lane += SPREAD.get(usize::from(byte)).copied().unwrap_or(0);
             }
@@ -69,25 +69,55 @@ pub fn distance(left: &str, right: &str) -> Option<u32> {
 pub(crate) fn hash_words(text: &str, into: &mut Vec<u64>) {
     into.clear();
     let mut hash = SEED;
-    for c in text.chars() {
-        if c.is_ascii() {
-            if c.is_ascii_alphanumeric() {
-                hash = step(hash, u32::from(c.to_ascii_lowercase()));
-                continue;
+    let mut rest = text;
+    loop {
+        // Most characters are ASCII and need no look at Unicode's tables.
+        let ascii = rest
+            .bytes()
+            .position(|byte| !byte.is_ascii())
+            .unwrap_or(rest.len());
+        let (plain, tail) = rest.split_at_checked(ascii).unwrap_or_default();
+        for &byte in plain.as_bytes() {
+            let unit = FOLDED[usize::from(byte)];
+            if unit != 0 {
+                hash = step(hash, u32::from(unit));
+            } else if hash != SEED {
+                into.push(hash);
+                hash = SEED;
             }
-        } else if c.is_alphanumeric() {
-            hash = c.to_lowercase().fold(hash, |hash, c| step(hash, u32::from(c)));
-            continue;
         }
-        if hash != SEED {
-            into.push(hash);
-            hash = SEED;
+        let mut chars = tail.chars();
+        match chars.next() {
+            None => break,
+            Some(c) if c.is_alphanumeric() => {
+                hash = c.to_lowercase().fold(hash, |hash, c| step(hash, u32::from(c)));
+            }
+            Some(_) => {
+                if hash != SEED {
+                    into.push(hash);
+                    hash = SEED;
+                }
+            }
         }
+        rest = chars.as_str();
     }
     if hash != SEED {
         into.push(hash);
     }
 }
+
+/// ASCII letters and digits in lower case; 0 for all other bytes.
+const FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    folded
+};
 
 /// Start and step of the hash of a word (FNV-1a, whose weak high bits [`combine`] mixes).
 const SEED: u64 = 0xcbf2_9ce4_8422_2325;

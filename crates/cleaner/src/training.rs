@@ -2,7 +2,7 @@
 //!
 //! Not for cleaning pages: [`crate::clean_html`] is. The form of these items may change with every new set of weights.
 
-pub use crate::select::{Forest, Lexicon, MAX_DEPTH, Model, Tree, hash_word};
+pub use crate::select::{Forest, Lexicon, MAX_DEPTH, Model, Table, Tree, hash_word};
 
 use crate::Page;
 use crate::html::{self, Document};
@@ -14,16 +14,6 @@ pub struct Sample<'a> {
     document: Document<'a>,
     said: Statements,
     title: Option<String>,
-}
-
-/// The features of a page's blocks.
-pub struct Table {
-    /// What each column holds.
-    pub names: Vec<&'static str>,
-    /// Column by column.
-    pub columns: Vec<f32>,
-    /// Blocks.
-    pub rows: usize,
 }
 
 impl<'a> Sample<'a> {
@@ -87,19 +77,12 @@ impl<'a> Sample<'a> {
 
     /// Computes the features that the first forest sees.
     pub fn features(&self, lexicon: &Lexicon) -> Table {
-        let features = select::features(&self.document, &self.said, self.title.as_deref(), lexicon);
-        Table {
-            names: features.names,
-            columns: features.columns,
-            rows: features.rows,
-        }
+        select::features(&self.document, &self.said, self.title.as_deref(), lexicon)
     }
 
     /// Adds the columns that the second forest sees beside those of the first.
     pub fn context(&self, table: &mut Table, first: &[f32]) {
-        let context = select::context(&self.document, first);
-        table.names.extend(context.names);
-        table.columns.extend(context.columns);
+        select::context(&self.document, first, table);
     }
 
     /// Joins the chosen blocks to a text, as the cleaner does.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use telex_cleaner::{Page, clean_html, clean_text, distance, fragment_text};
 
 /// Pieces of which the pages are made: every kind of markup that the engine treats apart.
-const PIECES: [&str; 32] = [
+const PIECES: [&str; 29] = [
     "<div class=\"article-body\">",
     "</div>",
     "<p>",
@@ -28,17 +28,17 @@ const PIECES: [&str; 32] = [
     "&amp; ",
     "&nbsp;",
     "&#x41;",
-    "<",
-    "\"",
     "<section id='comments' hidden>",
     "<blockquote>",
-    "</span",
     "<time datetime='2026-03-01'>",
     "<textarea>SECRET</textarea>",
     "<template>SECRET</template>",
     "</template>",
     "<noscript>SECRET</noscript>",
 ];
+
+/// Pieces of broken markup: they turn elements that follow into words, as in a browser.
+const STRAYS: [&str; 3] = ["<", "\"", "</span"];
 
 const SENTENCES: [&str; 4] = [
     "The ferry that was lost in the storm, the coast guard said on Monday, has been found on the northern shore. ",
@@ -48,10 +48,19 @@ const SENTENCES: [&str; 4] = [
 ];
 
 fn page() -> impl Strategy<Value = String> {
+    let stray = proptest::sample::select(STRAYS.to_vec()).prop_map(str::to_owned);
+    pages(prop_oneof![2 => stray, 1 => "\\PC{0,12}"].boxed())
+}
+
+fn unbroken_page() -> impl Strategy<Value = String> {
+    pages("[^<>\"'\\pC]{0,12}".boxed())
+}
+
+fn pages(others: BoxedStrategy<String>) -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         3 => proptest::sample::select(PIECES.to_vec()).prop_map(str::to_owned),
         2 => proptest::sample::select(SENTENCES.to_vec()).prop_map(str::to_owned),
-        1 => "\\PC{0,12}",
+        1 => others,
     ];
     proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
@@ -75,11 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_is_not_shown_gets_out(html in page()) {
-        // A stray bracket or quotation mark may turn an element into words, as it does in a browser.
-        let html = html.replace("<\"", "").replace("</span", "").replace("\"<", "<");
-        prop_assume!(!html.contains("<<") && html.matches('"').count() % 2 == 0);
-        prop_assume!(html.matches('<').count() == html.matches('>').count());
+    fn nothing_that_is_not_shown_gets_out(html in unbroken_page()) {
         prop_assert!(!fragment_text(&html).contains("SECRET"), "{html}");
     }
 

@@ -4,8 +4,10 @@
 //! for paragraphs, list items and cells, but without the adoption agency and foster parenting: they move nodes
 //! about in a tree, while text stays where it was written. Work per token is bounded by [`MAX_DEPTH`].
 
+use super::marks::{EM, HIDDEN, LINK, Marks, PRE, STRONG, UNREAD};
 use super::page::{Block, Document, Node, Property};
-use super::tag::Tag;
+use super::space::{leading_space, run_length};
+use super::tag::{Tag, heading_level};
 use super::token::{Attributes, Token, Tokenizer, decode};
 
 /// Deeper elements are taken as part of the one above. Browsers do the same from 512 on.
@@ -17,19 +19,9 @@ const MAX_NODES: usize = 262_144;
 /// `meta` elements, and properties in the body, beyond this number are not read.
 const MAX_PROPERTIES: usize = 1_024;
 
-/// Bytes of a `class`, `id` or `itemprop` that are kept. Names are looked at again for every block they stand around.
-const MAX_NAME_BYTES: usize = 512;
-
-const LINK: u8 = 1;
-const STRONG: u8 = 2;
-const EM: u8 = 4;
-const HIDDEN: u8 = 8;
-const UNREAD: u8 = 16;
-const PRE: u8 = 32;
-
 /// Reads a page.
 pub(crate) fn read(html: &str) -> Document<'_> {
-    let mut builder = Builder::new();
+    let mut builder = Builder::new(html.len());
     for token in Tokenizer::new(html) {
         if builder.document.blocks.len() >= MAX_BLOCKS {
             break;
@@ -53,19 +45,6 @@ struct Open {
     flags: u8,
 }
 
-/// What the reader of attributes looks for.
-#[derive(Default)]
-struct Marks<'a> {
-    class: &'a str,
-    id: &'a str,
-    itemprop: &'a str,
-    role: &'a str,
-    content: Option<&'a str>,
-    datetime: Option<&'a str>,
-    hidden: bool,
-    link: bool,
-}
-
 struct Builder<'a> {
     document: Document<'a>,
     stack: Vec<Open>,
@@ -82,7 +61,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new() -> Self {
+    fn new(bytes: usize) -> Self {
         let root = Node {
             tag: Tag::Body,
             parent: 0,
@@ -92,11 +71,16 @@ impl<'a> Builder<'a> {
             id: "",
             role: "",
         };
+        // Room for what a usual page of this size has.
+        let mut document = Document {
+            text: String::with_capacity(bytes / 8),
+            nodes: Vec::with_capacity(bytes / 128 + 1),
+            blocks: Vec::with_capacity(bytes / 512),
+            ..Document::default()
+        };
+        document.nodes.push(root);
         Self {
-            document: Document {
-                nodes: vec![root],
-                ..Document::default()
-            },
+            document,
             stack: vec![Open {
                 tag: Tag::Body,
                 node: 0,
@@ -125,36 +109,29 @@ impl<'a> Builder<'a> {
             return;
         }
         let text = decode(raw);
+        let mut rest: &str = &text;
         let before = self.document.text.len();
-        for (index, line) in text.split('\n').enumerate() {
-            if index > 0 {
-                self.space = true;
-                self.breaks = self.breaks.max(u8::from(flags & PRE != 0));
+        loop {
+            let (blank, tail) = rest
+                .split_at_checked(leading_space(rest.as_bytes()))
+                .unwrap_or_default();
+            self.space |= !blank.is_empty();
+            if flags & PRE != 0 && blank.contains('\n') {
+                self.breaks = self.breaks.max(1);
             }
-            self.words(line, node);
+            let (run, tail) = tail
+                .split_at_checked(run_length(tail.as_bytes()))
+                .unwrap_or_default();
+            if run.is_empty() {
+                break;
+            }
+            self.separate(node);
+            self.document.text.push_str(run);
+            rest = tail;
         }
         let added = u32::try_from(self.document.text.len() - before).unwrap_or(u32::MAX);
         if added > 0 {
             self.count(added, flags);
-        }
-    }
-
-    /// Adds the words of a line.
-    fn words(&mut self, line: &str, node: u32) {
-        let mut rest = line;
-        loop {
-            let blank = leading_space(rest.as_bytes());
-            self.space |= blank > 0;
-            rest = rest.get(blank..).unwrap_or_default();
-            if rest.is_empty() {
-                return;
-            }
-            let (word, tail) = rest
-                .split_at_checked(word_length(rest.as_bytes()))
-                .unwrap_or((rest, ""));
-            self.separate(node);
-            self.document.text.push_str(word);
-            rest = tail;
         }
     }
 
@@ -259,11 +236,11 @@ impl<'a> Builder<'a> {
             self.overflow += 1;
             return;
         }
-        let marks = marks(attributes);
+        let marks = Marks::of(attributes);
         self.property(tag, &marks);
         let parent = self.top();
         let node = self.node(tag, &marks, parent.node);
-        let flags = parent.flags | flags_of(tag, &marks);
+        let flags = parent.flags | marks.flags(tag);
         self.stack.push(Open { tag, node, flags });
     }
 
@@ -431,119 +408,6 @@ impl<'a> Builder<'a> {
             }
         }
     }
-}
-
-/// Tells the level of a heading element, 1 to 6.
-pub(crate) fn heading_level(tag: Tag) -> Option<u8> {
-    match tag {
-        Tag::H1 => Some(1),
-        Tag::H2 => Some(2),
-        Tag::H3 => Some(3),
-        Tag::H4 => Some(4),
-        Tag::H5 => Some(5),
-        Tag::H6 => Some(6),
-        _ => None,
-    }
-}
-
-/// Measures the white space at the beginning: that of the standard, and the no-break space, which pages use for layout.
-fn leading_space(text: &[u8]) -> usize {
-    let mut length = 0;
-    loop {
-        length += match text.get(length..) {
-            Some([b' ' | b'\t' | b'\n' | b'\r' | 0xc, ..]) => 1,
-            Some([0xc2, 0xa0, ..]) => 2,
-            _ => return length,
-        };
-    }
-}
-
-/// Measures the word at the beginning.
-fn word_length(text: &[u8]) -> usize {
-    let mut length = 0;
-    loop {
-        let rest = text.get(length..).unwrap_or_default();
-        let Some(found) = rest
-            .iter()
-            .position(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0xc | 0xc2))
-        else {
-            return text.len();
-        };
-        length += found;
-        if leading_space(rest.get(found..).unwrap_or_default()) > 0 {
-            return length;
-        }
-        length += 1;
-    }
-}
-
-fn flags_of(tag: Tag, marks: &Marks<'_>) -> u8 {
-    let mut flags = match tag {
-        Tag::A if marks.link => LINK,
-        Tag::B | Tag::Strong => STRONG,
-        Tag::Em | Tag::I => EM,
-        Tag::Pre => PRE,
-        _ if tag.is_unread() => UNREAD,
-        _ => 0,
-    };
-    if marks.hidden {
-        flags |= HIDDEN;
-    }
-    flags
-}
-
-fn marks(attributes: Attributes<'_>) -> Marks<'_> {
-    let mut marks = Marks::default();
-    for (name, value) in attributes {
-        let known = match name.len() {
-            2..=5 | 7 | 8 => name,
-            _ => continue,
-        };
-        match known {
-            "class" if marks.class.is_empty() => marks.class = clip(value),
-            "id" if marks.id.is_empty() => marks.id = clip(value),
-            "role" => marks.role = clip(value),
-            "itemprop" => marks.itemprop = clip(value),
-            "content" => marks.content = Some(value),
-            "datetime" => marks.datetime = Some(value),
-            "href" => marks.link = true,
-            "hidden" => marks.hidden = true,
-            "style" => marks.hidden |= hides(value),
-            _ if known.bytes().any(|b| b.is_ascii_uppercase()) => {
-                let lower = known.to_ascii_lowercase();
-                match lower.as_str() {
-                    "class" => marks.class = clip(value),
-                    "id" => marks.id = clip(value),
-                    "itemprop" => marks.itemprop = clip(value),
-                    "href" => marks.link = true,
-                    "style" => marks.hidden |= hides(value),
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
-    marks
-}
-
-/// Cuts a name that no person would write.
-fn clip(value: &str) -> &str {
-    value
-        .get(..value.floor_char_boundary(MAX_NAME_BYTES))
-        .unwrap_or_default()
-}
-
-/// Tells whether a style hides the element.
-fn hides(style: &str) -> bool {
-    let mut letters = String::with_capacity(style.len().min(256));
-    letters.extend(
-        style
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .take(256)
-            .map(|c| c.to_ascii_lowercase()),
-    );
-    letters.contains("display:none") || letters.contains("visibility:hidden")
 }
 
 #[cfg(test)]

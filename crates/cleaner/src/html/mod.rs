@@ -6,12 +6,14 @@
 
 mod builder;
 mod lines;
+mod marks;
 mod page;
+mod space;
 mod tag;
 mod token;
 
-pub(crate) use builder::{heading_level, read};
+pub(crate) use builder::read;
 pub(crate) use lines::read_lines;
-pub(crate) use page::{Block, Document};
-pub(crate) use tag::Tag;
+pub(crate) use page::{Block, Document, Node};
+pub(crate) use tag::{Tag, heading_level};
 pub(crate) use token::decode;

@@ -184,3 +184,16 @@ impl Tag {
         )
     }
 }
+
+/// Tells the level of a heading element, 1 to 6.
+pub(crate) fn heading_level(tag: Tag) -> Option<u8> {
+    match tag {
+        Tag::H1 => Some(1),
+        Tag::H2 => Some(2),
+        Tag::H3 => Some(3),
+        Tag::H4 => Some(4),
+        Tag::H5 => Some(5),
+        Tag::H6 => Some(6),
+        _ => None,
+    }
+}

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr3, memmem};
+use memchr::{memchr, memmem};
 
 use super::tag::Tag;
 
@@ -183,19 +183,19 @@ fn comment_length(comment: &[u8]) -> usize {
 /// Measures the attributes up to the `>` that ends the tag; `None` when there is none.
 fn tag_length(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
+    // A quote only quotes as the first character of a value.
+    let mut is_value = false;
     loop {
-        let rest = bytes.get(at..)?;
-        let found = memchr3(b'>', b'"', b'\'', rest)?;
-        let quote = *rest.get(found)?;
-        if quote == b'>' {
-            return Some(at + found);
+        match *bytes.get(at)? {
+            b'>' => return Some(at),
+            b'=' => is_value = true,
+            quote @ (b'"' | b'\'') if is_value => {
+                at += memchr(quote, bytes.get(at + 1..)?)? + 1;
+                is_value = false;
+            }
+            byte => is_value &= byte.is_ascii_whitespace(),
         }
-        at += found + 1;
-        // A quote only quotes as the first character of a value.
-        let before = rest.get(..found)?.iter().rev().find(|b| !b.is_ascii_whitespace());
-        if before == Some(&b'=') {
-            at += memchr(quote, bytes.get(at..)?)? + 1;
-        }
+        at += 1;
     }
 }
 
@@ -212,60 +212,52 @@ impl<'a> Attributes<'a> {
             .find(|(found, _)| found.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
-
-    /// Takes the rest from a byte offset on.
-    fn advance(&mut self, bytes: usize) {
-        self.rest = self.rest.get(bytes..).unwrap_or_default();
-    }
-
-    /// Takes the characters before the first byte that ends them.
-    fn take_until(&mut self, ends: impl Fn(u8) -> bool) -> &'a str {
-        let length = self.rest.bytes().position(ends).unwrap_or(self.rest.len());
-        let taken = self.rest.get(..length).unwrap_or_default();
-        self.advance(length);
-        taken
-    }
-
-    fn value(&mut self) -> &'a str {
-        self.take_until(|b| !b.is_ascii_whitespace());
-        match self.rest.as_bytes().first() {
-            Some(&quote @ (b'"' | b'\'')) => {
-                self.advance(1);
-                let length = memchr(quote, self.rest.as_bytes()).unwrap_or(self.rest.len());
-                let value = self.rest.get(..length).unwrap_or_default();
-                self.advance(length + 1);
-                value
-            }
-            _ => self.take_until(|b| b.is_ascii_whitespace()),
-        }
-    }
 }
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<(&'a str, &'a str)> {
-        self.take_until(|b| !b.is_ascii_whitespace() && b != b'/');
-        if self.rest.is_empty() {
+        let bytes = self.rest.as_bytes();
+        let begin = skip(bytes, 0, |b| b.is_ascii_whitespace() || b == b'/');
+        if begin == bytes.len() {
             return None;
         }
         // A name may begin with `=`: the standard makes it part of the name.
-        let mut ahead = *self;
-        ahead.advance(usize::from(ahead.rest.starts_with('=')));
-        let skipped = self.rest.len() - ahead.rest.len();
-        let tail = ahead.take_until(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'='));
-        let name = self.rest.get(..skipped + tail.len()).unwrap_or_default();
-        *self = ahead;
-        let mut after = ahead;
-        after.take_until(|b| !b.is_ascii_whitespace());
-        if !after.rest.starts_with('=') {
+        let tail = begin + usize::from(bytes.get(begin) == Some(&b'='));
+        let end = skip(bytes, tail, |b| {
+            !b.is_ascii_whitespace() && b != b'/' && b != b'='
+        });
+        let name = self.rest.get(begin..end).unwrap_or_default();
+        let sign = skip(bytes, end, |b| b.is_ascii_whitespace());
+        if bytes.get(sign) != Some(&b'=') {
+            self.rest = self.rest.get(end..).unwrap_or_default();
             return Some((name, ""));
         }
-        after.advance(1);
-        let value = after.value();
-        *self = after;
+        let from = skip(bytes, sign + 1, |b| b.is_ascii_whitespace());
+        let (value, next) = match bytes.get(from) {
+            Some(&quote @ (b'"' | b'\'')) => {
+                let inner = bytes.get(from + 1..).unwrap_or_default();
+                let length = memchr(quote, inner).unwrap_or(inner.len());
+                (from + 1..from + 1 + length, from + length + 2)
+            }
+            _ => {
+                let to = skip(bytes, from, |b| !b.is_ascii_whitespace());
+                (from..to, to)
+            }
+        };
+        let value = self.rest.get(value).unwrap_or_default();
+        self.rest = self.rest.get(next..).unwrap_or_default();
         Some((name, value))
     }
+}
+
+/// The first place from `at` on whose byte is not of a kind.
+fn skip(bytes: &[u8], mut at: usize, is_of_kind: impl Fn(u8) -> bool) -> usize {
+    while bytes.get(at).is_some_and(|byte| is_of_kind(*byte)) {
+        at += 1;
+    }
+    at
 }
 
 /// Decodes character references, borrowing where there is none.

@@ -23,7 +23,7 @@ const NEWS_TYPES: [&str; 3] = ["News", "LiveBlog", "Report"];
 pub(crate) struct Statements {
     /// `headline`, else `name`.
     pub(crate) headline: Option<String>,
-    /// `articleBody`, as written: it may hold markup.
+    /// `articleBody`, without the markup that it may hold.
     pub(crate) body: Option<String>,
     /// `datePublished`.
     pub(crate) published: Option<String>,
@@ -54,6 +54,7 @@ pub(crate) fn statements(scripts: &[&str]) -> Statements {
             visit(&value, &mut found, &mut budget);
         }
     }
+    found.body = found.body.as_deref().map(crate::fragment_text);
     found
 }
 

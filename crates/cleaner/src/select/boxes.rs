@@ -1,8 +1,6 @@
 //! Sums over the elements around blocks: how much text, links and prose each holds, and what its names say.
 
-use std::collections::HashMap;
-
-use super::lexicon::{Lexicon, class_words, hash_word};
+use super::lexicon::NameWeights;
 use super::stats::Stats;
 use crate::html::{Document, Tag};
 
@@ -63,11 +61,19 @@ fn bits(tag: Tag) -> u32 {
     bits
 }
 
-/// Computes the sums of every element; `homes` gives each block's innermost boxing element.
-pub(super) fn sums(document: &Document<'_>, stats: &[Stats], homes: &[u32], lexicon: &Lexicon) -> Vec<Sums> {
+/// Greatest weight of an element's own names, so that one box full of names does not drown the rest.
+const MAX_OWN: f32 = 6.0;
+
+/// Computes the sums of every element; `boxes` gives each block's innermost boxing element first.
+pub(super) fn sums(
+    document: &Document<'_>,
+    stats: &[Stats],
+    boxes: &[[u32; 4]],
+    names: &mut NameWeights<'_>,
+) -> Vec<Sums> {
     let mut all = vec![Sums::default(); document.nodes.len()];
-    for (stat, &home) in stats.iter().zip(homes) {
-        if let Some(sums) = all.get_mut(home as usize) {
+    for (stat, [home, ..]) in stats.iter().zip(boxes) {
+        if let Some(sums) = all.get_mut(*home as usize) {
             sums.blocks += 1.0;
             sums.words += stat.words;
             sums.prose += if stat.is_prose() { stat.words } else { 0.0 };
@@ -76,7 +82,7 @@ pub(super) fn sums(document: &Document<'_>, stats: &[Stats], homes: &[u32], lexi
         }
     }
     roll_up(document, &mut all);
-    hand_down(document, &mut all, lexicon);
+    hand_down(document, &mut all, names);
     all
 }
 
@@ -97,19 +103,16 @@ fn roll_up(document: &Document<'_>, all: &mut [Sums]) {
 }
 
 /// Gives every element that holds text what it inherits.
-fn hand_down(document: &Document<'_>, all: &mut [Sums], lexicon: &Lexicon) {
+fn hand_down(document: &Document<'_>, all: &mut [Sums], names: &mut NameWeights<'_>) {
     let half = all.first().map_or(0.0, |root| root.prose * 0.5).max(1.0);
     let main_depth = main_depth(document, all, half);
-    // Pages repeat the names of their boxes; each is read once.
-    let mut known: HashMap<[&str; 3], f32> = HashMap::new();
     for (index, node) in document.nodes.iter().enumerate() {
         let parent = all.get(node.parent as usize).copied().unwrap_or_default();
         let Some(here) = all.get_mut(index).filter(|here| here.blocks > 0.0) else {
             continue;
         };
         here.around = parent.around | bits(node.tag);
-        let names = [node.class, node.id, node.role];
-        here.own = *known.entry(names).or_insert_with(|| own_weight(names, lexicon));
+        here.own = names.weight(node).clamp(-MAX_OWN, MAX_OWN);
         here.path_sum = parent.path_sum + here.own;
         here.path_min = parent.path_min.min(here.own);
         here.path_max = parent.path_max.max(here.own);
@@ -130,13 +133,4 @@ fn main_depth(document: &Document<'_>, all: &[Sums], half: f32) -> u16 {
         .zip(all)
         .filter(|(_, sums)| sums.prose >= half);
     holding.map(|(node, _)| node.depth).max().unwrap_or(0)
-}
-
-/// Adds the weights of an element's names, bounded so that one page full of names does not drown the rest.
-fn own_weight(names: [&str; 3], lexicon: &Lexicon) -> f32 {
-    let mut sum = 0.0;
-    for value in names {
-        class_words(value, |word| sum += lexicon.weight(hash_word(word)));
-    }
-    sum.clamp(-6.0, 6.0)
 }

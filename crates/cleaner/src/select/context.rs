@@ -1,28 +1,17 @@
 //! Describes each block by what the first forest thinks of the blocks around it.
 
+use super::table::Table;
 use crate::html::Document;
 
-/// Further columns, as in `features`.
-pub(crate) struct Context {
-    /// What each column holds.
-    pub(crate) names: Vec<&'static str>,
-    /// Column by column.
-    pub(crate) columns: Vec<f32>,
-}
-
-/// Computes the columns from the first forest's scores (log-odds).
-pub(crate) fn context(document: &Document<'_>, scores: &[f32]) -> Context {
+/// Adds the columns that come of the first forest's scores (log-odds).
+pub(crate) fn context(document: &Document<'_>, scores: &[f32], to: &mut Table) {
     let chances: Vec<f32> = scores.iter().map(|score| 1.0 / (1.0 + (-score).exp())).collect();
     let weights: Vec<f32> = document
         .blocks
         .iter()
         .map(|block| ((block.end - block.start) as f32).sqrt())
         .collect();
-    let mut context = Context {
-        names: Vec::new(),
-        columns: Vec::new(),
-    };
-    context.put("score", scores.to_vec());
+    to.put("score", scores.iter().copied());
     for (name, offset) in [
         ("score_-3", -3),
         ("score_-2", -2),
@@ -37,10 +26,10 @@ pub(crate) fn context(document: &Document<'_>, scores: &[f32]) -> Context {
                 .copied()
                 .unwrap_or(-8.0)
         };
-        context.put(name, (0..scores.len()).map(shifted).collect());
+        to.put(name, (0..scores.len()).map(shifted));
     }
-    context.put("score_near", windowed(&chances, &weights, 4));
-    context.put("score_far", windowed(&chances, &weights, 12));
+    to.put("score_near", windowed(&chances, &weights, 4).into_iter());
+    to.put("score_far", windowed(&chances, &weights, 12).into_iter());
     let mass: Vec<f32> = chances
         .iter()
         .zip(&weights)
@@ -52,21 +41,13 @@ pub(crate) fn context(document: &Document<'_>, scores: &[f32]) -> Context {
         before += mass;
         (before - mass) / total
     });
-    context.put("story_before", running.collect());
-    context.put("story_bytes", vec![total; scores.len()]);
+    to.put("story_before", running);
+    to.constant("story_bytes", total);
     for (name, level) in [("score_box", 0), ("score_parent", 1), ("score_grand", 2)] {
-        context.put(name, grouped(document, &chances, &weights, level));
+        to.put(name, grouped(document, &chances, &weights, level).into_iter());
     }
-    context.put("since_story", distances(&chances, false));
-    context.put("until_story", distances(&chances, true));
-    context
-}
-
-impl Context {
-    fn put(&mut self, name: &'static str, column: Vec<f32>) {
-        self.names.push(name);
-        self.columns.extend(column);
-    }
+    to.put("since_story", distances(&chances, false).into_iter());
+    to.put("until_story", distances(&chances, true).into_iter());
 }
 
 /// Averages over the blocks around each, itself left out.

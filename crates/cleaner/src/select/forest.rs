@@ -31,19 +31,18 @@ impl Forest {
     /// Sums the trees for every row; `columns` holds `rows` values of feature 0, then of feature 1, and so on.
     pub fn scores(&self, columns: &[f32], rows: usize) -> Vec<f32> {
         let mut sums = vec![self.base; rows];
-        let mut leaf = vec![0u8; rows];
         for tree in &self.trees {
-            leaf.fill(0);
-            for (bit, &(feature, threshold)) in tree.questions.iter().enumerate() {
-                let start = usize::from(feature) * rows;
-                let column = columns.get(start..start + rows).unwrap_or_default();
-                for (leaf, value) in leaf.iter_mut().zip(column) {
-                    *leaf |= u8::from(*value > threshold) << bit;
-                }
-            }
-            for (sum, leaf) in sums.iter_mut().zip(&leaf) {
-                *sum += tree.leaves.get(usize::from(*leaf)).copied().unwrap_or(0.0);
-            }
+            let question = |level: usize| match tree.questions.get(level) {
+                Some(&(feature, threshold)) => (usize::from(feature), threshold),
+                // Nothing is greater: the bit stays 0.
+                None => (0, f32::INFINITY),
+            };
+            let questions: [(usize, f32); MAX_DEPTH] = std::array::from_fn(question);
+            let asked = questions.map(|(feature, threshold)| {
+                let column = columns.get(feature * rows..(feature + 1) * rows);
+                (column.unwrap_or_default(), threshold)
+            });
+            tree.add(&asked, &mut sums);
         }
         sums
     }
@@ -71,6 +70,45 @@ impl Forest {
             text.push('\n');
         }
         text
+    }
+}
+
+/// Rows that are answered at once: their leaves' numbers fit into two vector registers.
+const LANES: usize = 8;
+
+impl Tree {
+    /// Adds the tree's values for all rows; each question has its column and threshold.
+    fn add(&self, questions: &[(&[f32], f32); MAX_DEPTH], sums: &mut [f32]) {
+        let (parts, rest) = sums.as_chunks_mut::<LANES>();
+        let columns = questions.map(|(column, threshold)| (column.as_chunks::<LANES>(), threshold));
+        for (part, sums) in parts.iter_mut().enumerate() {
+            let mut leaves = [0u32; LANES];
+            for (bit, ((chunks, _), threshold)) in columns.iter().enumerate() {
+                if let Some(values) = chunks.get(part) {
+                    ask(&mut leaves, values, *threshold, bit);
+                }
+            }
+            self.add_leaves(leaves, sums);
+        }
+        let mut leaves = [0u32; LANES];
+        for (bit, ((_, values), threshold)) in columns.iter().enumerate() {
+            ask(&mut leaves, values, *threshold, bit);
+        }
+        self.add_leaves(leaves, rest);
+    }
+
+    #[inline]
+    fn add_leaves(&self, leaves: [u32; LANES], sums: &mut [f32]) {
+        for (sum, leaf) in sums.iter_mut().zip(leaves) {
+            *sum += self.leaves.get(leaf as usize).copied().unwrap_or(0.0);
+        }
+    }
+}
+
+#[inline]
+fn ask(leaves: &mut [u32; LANES], values: &[f32], threshold: f32, bit: usize) {
+    for (leaf, value) in leaves.iter_mut().zip(values) {
+        *leaf |= u32::from(*value > threshold) << bit;
     }
 }
 

@@ -8,8 +8,10 @@ mod boxes;
 mod context;
 mod features;
 mod forest;
+mod grid;
 mod lexicon;
 mod stats;
+mod table;
 mod witness;
 
 use std::collections::HashMap;
@@ -19,6 +21,7 @@ pub(crate) use context::context;
 pub(crate) use features::features;
 pub use forest::{Forest, MAX_DEPTH, Tree};
 pub use lexicon::{Lexicon, hash_word};
+pub use table::Table;
 
 use crate::html::Document;
 use crate::meta::Statements;
@@ -63,7 +66,7 @@ pub(crate) fn article(document: &Document<'_>, said: &Statements, title: Option<
     let model = &*MODEL;
     let mut table = features(document, said, title, &model.lexicon);
     let first = model.first.scores(&table.columns, table.rows);
-    table.columns.extend(context(document, &first).columns);
+    context(document, &first, &mut table);
     let scores = model.second.scores(&table.columns, table.rows);
     let chosen = choose(document, &scores);
     match hidden_body(said, &chosen.text) {
@@ -84,9 +87,9 @@ const HIDDEN_QUALITY: f64 = 0.6;
 /// Takes the text that a page states but does not show, as pages do whose story is drawn by scripts: where it is
 /// more than twice as long as what was chosen.
 fn hidden_body(said: &Statements, chosen: &str) -> Option<String> {
-    let body = crate::fragment_text(said.body.as_deref()?);
+    let body = said.body.as_deref()?;
     let words = body.split_whitespace().count();
-    (words >= BODY_WORDS && words > 2 * chosen.split_whitespace().count()).then_some(body)
+    (words >= BODY_WORDS && words > 2 * chosen.split_whitespace().count()).then(|| body.to_owned())
 }
 
 /// Chooses the lines of the story of a plain-text scrape.
@@ -139,18 +142,20 @@ fn join_above(document: &Document<'_>, scores: &[f32], threshold: f32) -> String
             .filter(|(_, score)| **score > threshold)
     };
     let mut copies: HashMap<&str, u32> = HashMap::new();
-    for (block, _) in chosen() {
+    let long = chosen().filter(|(block, _)| (block.end - block.start) as usize >= COPY_BYTES);
+    for (block, _) in long {
         *copies.entry(document.block_text(block)).or_default() += 1;
     }
     let mut text = String::new();
     for (block, _) in chosen() {
         let words = document.block_text(block);
-        let count = copies
-            .get_mut(words)
-            .map_or(0, |count| std::mem::replace(count, u32::MAX));
-        let is_copy = count == u32::MAX || count >= FURNITURE_COPIES;
-        if words.len() >= COPY_BYTES && is_copy {
-            continue;
+        if words.len() >= COPY_BYTES {
+            let count = copies
+                .get_mut(words)
+                .map_or(0, |count| std::mem::replace(count, u32::MAX));
+            if count >= FURNITURE_COPIES {
+                continue;
+            }
         }
         if !text.is_empty() {
             text.push('\n');
@@ -184,6 +189,6 @@ pub(crate) fn lexicon_words(document: &Document<'_>, mut found: impl FnMut(usize
                 lexicon::class_words(value, |word| found(row, hash_word(word), word));
             }
         }
-        features::short_line_words(document.block_text(block), |hash, word| found(row, hash, word));
+        lexicon::short_line_words(document.block_text(block), |hash, word| found(row, hash, word));
     }
 }

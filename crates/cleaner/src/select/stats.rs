@@ -1,5 +1,6 @@
 //! Counts what a block's characters say: words, sentences, capitals, digits.
 
+use super::lexicon::hash_bytes;
 use crate::html::{Block, Document};
 
 /// Counts over the text of one block.
@@ -32,12 +33,7 @@ impl Stats {
     pub(super) fn of(document: &Document<'_>, block: &Block) -> Self {
         let text = document.block_text(block);
         let bytes = text.as_bytes();
-        let mut counts = Counts::default();
-        let mut before = b' ';
-        for &byte in bytes {
-            counts.add(before, byte);
-            before = byte;
-        }
+        let counts = Counts::of(bytes);
         Self {
             words: (counts.spaces + 1 + counts.dense / 2) as f32,
             bytes: bytes.len().max(1) as f32,
@@ -48,7 +44,7 @@ impl Stats {
             capitals: counts.capitals as f32,
             begin: text.chars().next().map_or(3.0, begin_code),
             end: end_code(text),
-            hash: counts.hash,
+            hash: hash_bytes(0, bytes),
         }
     }
 
@@ -67,26 +63,59 @@ struct Counts {
     commas: u32,
     digits: u32,
     capitals: u32,
-    hash: u64,
 }
 
-impl Counts {
-    #[inline]
-    fn add(&mut self, before: u8, byte: u8) {
-        self.hash = (self.hash.rotate_left(5) ^ u64::from(byte)).wrapping_mul(0x517c_c1b7_2722_0a95);
-        match byte {
-            b' ' | b'\n' => {
-                self.spaces += 1;
-                self.stops += u32::from(matches!(before, b'.' | b'!' | b'?'));
-            }
-            b',' => self.commas += 1,
-            b'0'..=b'9' => self.digits += 1,
-            b'A'..=b'Z' => self.capitals += 1,
+/// Marks in the two upper bytes of a class: signs that end sentences, and spaces behind such.
+const STOP: u64 = 1 << 48;
+const SPACE: u64 = 1 << 49;
+/// The last two bytes of the ideographic full stop.
+const WIDE_STOP: u64 = 1 << 50;
+const WIDE_STOP_END: u64 = 1 << 51;
+
+/// For each byte a 1 in the counter that it belongs to (of eight bits each), and its marks.
+const CLASSES: [u64; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b' ' | b'\n' => 1 | SPACE,
+            b',' => 1 << 8,
+            b'0'..=b'9' => 1 << 16,
+            b'A'..=b'Z' => 1 << 24,
             // First bytes of kana, Chinese characters and Hangul; 。 ！ ？ 、 begin with 0xE3 and 0xEF.
-            0xE3..=0xED => self.dense += 1,
-            0x82 if before == 0x80 => self.stops += 1,
-            _ => {}
+            0xE3..=0xED => 1 << 32,
+            b'.' | b'!' | b'?' => STOP,
+            0x80 => WIDE_STOP,
+            0x82 => WIDE_STOP_END,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+impl Counts {
+    fn of(bytes: &[u8]) -> Self {
+        let mut counts = Self::default();
+        let mut before = 0;
+        // A counter of eight bits holds 255.
+        for part in bytes.chunks(255) {
+            let mut sums = 0u64;
+            for byte in part {
+                let class = CLASSES[usize::from(*byte)];
+                sums += class & (STOP - 1);
+                let ends = (before & STOP) << 1 & class | (before & WIDE_STOP) << 1 & class;
+                counts.stops += u32::from(ends != 0);
+                before = class;
+            }
+            let [spaces, commas, digits, capitals, dense, ..] = sums.to_le_bytes().map(u32::from);
+            counts.spaces += spaces;
+            counts.commas += commas;
+            counts.digits += digits;
+            counts.capitals += capitals;
+            counts.dense += dense;
         }
+        counts
     }
 }
 

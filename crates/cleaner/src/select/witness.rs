@@ -8,8 +8,14 @@ const GROUP: usize = 4;
 /// Groups of words of a statement.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
+    /// Sorted.
     groups: Vec<u64>,
+    /// A bit for what the upper bits of a group may be: most groups that are asked for are told from this alone.
+    filter: Vec<u64>,
 }
+
+/// Bits of the filter for each group: fewer than one foreign group in eight passes.
+const FILTER_BITS: usize = 8;
 
 impl Witness {
     /// Reads a statement.
@@ -22,7 +28,19 @@ impl Witness {
         }
         groups.sort_unstable();
         groups.dedup();
-        Self { groups }
+        let mut filter = vec![0; (groups.len() * FILTER_BITS / 64).next_power_of_two()];
+        for group in &groups {
+            let (slot, bit) = place(*group, filter.len());
+            if let Some(slot) = filter.get_mut(slot) {
+                *slot |= bit;
+            }
+        }
+        Self { groups, filter }
+    }
+
+    fn has(&self, group: u64) -> bool {
+        let (slot, bit) = place(group, self.filter.len());
+        self.filter.get(slot).is_some_and(|bits| bits & bit != 0) && self.groups.binary_search(&group).is_ok()
     }
 
     /// Tells whether nothing was stated.
@@ -36,12 +54,17 @@ impl Witness {
         if self.groups.is_empty() || size == 0 {
             return 0.0;
         }
-        let found = words
-            .windows(size)
-            .filter(|group| self.groups.binary_search(&join(group)).is_ok())
-            .count();
+        let found = words.windows(size).filter(|group| self.has(join(group))).count();
         found as f32 / (words.len() + 1 - size) as f32
     }
+}
+
+/// Slot and bit of a group in a filter of so many slots, a power of two.
+fn place(group: u64, slots: usize) -> (usize, u64) {
+    (
+        (group >> 38) as usize & slots.saturating_sub(1),
+        1 << (group >> 32 & 63),
+    )
 }
 
 fn join(group: &[u64]) -> u64 {
