@@ -1,11 +1,11 @@
 # Two commands do everything that a newcomer needs; each does its own set-up.
 #   make demo    the whole pipeline on a small news world of its own
 #   make test    every test, from unit to whole pipeline
-# Others: make lint, make release
+# Others: make lint, make release, make bench-classifier (articles a second, beside regular expressions)
 
 CARGO ?= cargo
 
-.PHONY: demo test lint release setup
+.PHONY: demo test lint release bench-classifier setup
 
 demo: setup
 	$(CARGO) build --release --locked --package telex
@@ -20,6 +20,9 @@ lint: setup
 
 release: setup
 	$(CARGO) build --release --locked --package telex
+
+bench-classifier: setup
+	$(CARGO) bench --locked --package telex-classifier --bench classify
 
 # What building needs beside Rust: a C compiler for SQLite and Zstandard. Installed where root on Debian may.
 setup:
