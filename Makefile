@@ -1,14 +1,15 @@
 # Two commands do everything that a newcomer needs; each does its own set-up.
 #   make demo    the whole pipeline on a small news world of its own
 #   make test    every test, from unit to whole pipeline
-# Others: make kafka (a real Apache Kafka to try things on), make lint, make release
+# Others: make kafka (a real Apache Kafka to try things on), make lint, make release, make bench-classifier (articles a
+# second, beside regular expressions)
 
 CARGO ?= cargo
 
 # Tests leave a note there when they found no Kafka.
 NO_KAFKA = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-kafka
 
-.PHONY: demo test kafka lint release setup setup-kafka
+.PHONY: demo test kafka lint release bench-classifier setup setup-kafka
 
 demo: setup
 	$(CARGO) build --release --locked --package telex
@@ -34,6 +35,9 @@ lint: setup
 
 release: setup
 	$(CARGO) build --release --locked --package telex
+
+bench-classifier: setup
+	$(CARGO) bench --locked --package telex-classifier --bench classify
 
 # What building needs beside Rust: a C compiler for SQLite and the Kafka client, and Perl for its OpenSSL. Installed
 # where root on Debian may.

@@ -6,8 +6,10 @@ use telex_model::{Concept, Tag};
 
 use crate::lexicon::{Builder, Lexicon, is_name};
 use crate::reading::Reading;
-use crate::signal::{FEATURES, Signal};
-use crate::source::{Problem, Problems, RawFile, RawSignal, RawTopic, RawWeights, TopicFile, nearest};
+use crate::signal::{FEATURES, Signal, With};
+use crate::source::{
+    Problem, Problems, RawFile, RawSignal, RawTopic, RawWeights, TopicFile, Within, nearest,
+};
 use crate::topic::{Topic, Weights};
 
 /// An article as the classifier needs it.
@@ -176,6 +178,11 @@ impl Classifier {
         &self.topics
     }
 
+    /// Returns the concepts and their automaton.
+    pub(crate) fn lexicon(&self) -> &Lexicon {
+        &self.lexicon
+    }
+
     /// Reads an article for judging.
     pub(crate) fn read(&self, article: &Document<'_>) -> Reading {
         Reading::new(&self.lexicon, article)
@@ -295,7 +302,14 @@ fn build_signal(raw: RawSignal, builder: &Builder, problems: &mut Problems<'_>) 
         }
         set
     };
-    let with = (!raw.with.is_empty()).then(|| (members(&raw.with), raw.within));
+    let with = match (raw.with.is_empty(), raw.within) {
+        (true, _) => None,
+        (false, Within::Article) => Some(With::Article(members(&raw.with))),
+        (false, Within::Sentence) => {
+            let sets = [&raw.with, &raw.and].into_iter().filter(|set| !set.is_empty());
+            Some(With::Sentence(sets.map(|set| members(set)).collect()))
+        }
+    };
     let members = members(&raw.concepts);
     let strength = raw.strength.map_or(1.0, |strength| {
         if !(0.0..=10.0).contains(strength.as_ref()) {
@@ -303,12 +317,23 @@ fn build_signal(raw: RawSignal, builder: &Builder, problems: &mut Problems<'_>) 
         }
         strength.into_inner()
     });
+    if let Some(and) = raw.and.first()
+        && !matches!(with, Some(With::Sentence(_)))
+    {
+        let hint = Some("add `with`, and leave `within` out".to_owned());
+        problems.add(
+            and.span().start,
+            "`and` only goes with sets of one sentence",
+            hint,
+        );
+    }
     Signal {
         name: raw.name.into_inner(),
         role: raw.role,
         strength,
         members,
         with,
+        languages: raw.languages,
     }
 }
 

@@ -105,10 +105,10 @@ impl Folded {
         let mut writer = Writer::new(source.len());
         let mut rest = source.chars();
         loop {
-            let run = rest.as_str().bytes().take_while(u8::is_ascii_lowercase).count();
+            let (run, letters) = plain_run(table, rest.as_str().as_bytes());
             if run > 0 {
                 let (plain, after) = rest.as_str().split_at_checked(run).unwrap_or_default();
-                writer.plain(plain.as_bytes());
+                writer.plain(plain.as_bytes(), letters);
                 rest = after.chars();
             }
             let Some(letter) = rest.next() else { break };
@@ -153,6 +153,27 @@ impl Folded {
             .first()
             .map_or(self.bytes.len(), |&start| start as usize)
     }
+}
+
+/// Returns bytes and letters of the small letters at the beginning of a text that fold to themselves: most letters of
+/// most texts, copied together. Of letters of two bytes only those of scripts with capitals count.
+fn plain_run(table: &[u32], text: &[u8]) -> (usize, usize) {
+    let (mut rest, mut letters) = (text, 0);
+    loop {
+        rest = match rest {
+            [b'a'..=b'z', after @ ..] => after,
+            [lead @ 0xC3..=0xD5, trail, after @ ..] => {
+                let code = u32::from(lead & 0x1F) << 6 | u32::from(trail & 0x3F);
+                if table.get(code as usize) != Some(&code) {
+                    break;
+                }
+                after
+            }
+            _ => break,
+        };
+        letters += 1;
+    }
+    (text.len() - rest.len(), letters)
 }
 
 struct Writer {
@@ -251,14 +272,14 @@ impl Writer {
         self.digits = NO_NUMBER;
     }
 
-    /// Writes small ASCII letters, which fold to themselves.
-    fn plain(&mut self, letters: &[u8]) {
-        self.folded.length += letters.len();
-        self.letters += letters.len();
+    /// Writes the bytes of small letters that fold to themselves.
+    fn plain(&mut self, bytes: &[u8], letters: usize) {
+        self.folded.length += letters;
+        self.letters += letters;
         (self.stopped, self.terminal) = (false, false);
         self.digits = NO_NUMBER;
         self.begin_word(false);
-        self.folded.bytes.extend_from_slice(letters);
+        self.folded.bytes.extend_from_slice(bytes);
     }
 
     fn begin_word(&mut self, anyway: bool) {

@@ -14,13 +14,14 @@ use aho_corasick::automaton::StateID;
 use aho_corasick::nfa::contiguous::NFA;
 use telex_model::{ConceptKind, Where};
 
+use crate::beginning::Beginnings;
 use crate::fold::Folded;
 use crate::pattern::{Pattern, is_shouting};
 use crate::source::{Problems, RawConcept, Words};
 
 /// Letters from the root over which the automaton's states hold a full table: most words are left within them.
 /// More costs memory for every further letter; fewer made no difference that could be told from noise.
-const DENSE_DEPTH: usize = 2;
+const DENSE_DEPTH: usize = 1;
 
 /// One concept of the topic files.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ struct Entry {
     only: Option<String>,
     /// Language it is not used in.
     except: Option<String>,
+    /// Language of a common word, which means something else, or nothing, in languages that are not kin.
+    kin: Option<String>,
 }
 
 /// One place where a text names a concept.
@@ -86,6 +89,7 @@ pub(crate) struct Lexicon {
     entries: Vec<Entry>,
     /// Entries that share a needle, by the automaton's value.
     by_needle: Vec<Vec<u32>>,
+    beginnings: Beginnings,
     automaton: NFA,
 }
 
@@ -114,13 +118,22 @@ impl Builder {
             problems.add(at, format!("concept `{id}` is defined twice"), None);
         }
         let before = self.entries.len();
-        self.add_words(&raw.words, index, problems, |_| (None, None));
-        self.add_words(&raw.only, index, problems, |language| {
-            (Some(language.to_owned()), None)
-        });
-        self.add_words(&raw.except, index, problems, |language| {
-            (None, Some(language.to_owned()))
-        });
+        let limited = |language: &str, field: Field| {
+            let common = field == Field::Words && is_common(raw.kind) && language != "any";
+            let given = |asked| (field == asked).then(|| language.to_owned());
+            (
+                given(Field::Only),
+                given(Field::Except),
+                common.then(|| kin(language).to_owned()),
+            )
+        };
+        for (words, field) in [
+            (&raw.words, Field::Words),
+            (&raw.only, Field::Only),
+            (&raw.except, Field::Except),
+        ] {
+            self.add_words(words, index, problems, |language| limited(language, field));
+        }
         if self.entries.len() == before {
             problems.add(
                 at,
@@ -155,7 +168,7 @@ impl Builder {
         words: &Words,
         concept: u32,
         problems: &mut Problems<'_>,
-        limits: impl Fn(&str) -> (Option<String>, Option<String>),
+        limits: impl Fn(&str) -> (Option<String>, Option<String>, Option<String>),
     ) {
         for (language, list) in words {
             let at = list.span().start;
@@ -166,7 +179,7 @@ impl Builder {
                     Some("an ISO 639-1 code, or any".to_owned()),
                 );
             }
-            let (only, except) = limits(language);
+            let (only, except, kin) = limits(language);
             for source in list
                 .as_ref()
                 .split(',')
@@ -175,11 +188,13 @@ impl Builder {
             {
                 match Pattern::parse(source) {
                     Ok(pattern) => {
+                        let kin = kin.clone().filter(|_| pattern.is_latin());
                         self.entries.push(Entry {
                             pattern,
                             concept,
                             only: only.clone(),
                             except: except.clone(),
+                            kin,
                         });
                     }
                     Err(message) => problems.add(at, format!("pattern `{source}`: {message}"), None),
@@ -229,6 +244,7 @@ impl Builder {
         builder.dense_depth(DENSE_DEPTH);
         let automaton = builder.build(&needles).map_err(|error| error.to_string())?;
         Ok(Lexicon {
+            beginnings: Beginnings::new(needles.iter().map(Vec::as_slice)),
             concepts: self.concepts,
             entries: self.entries,
             by_needle,
@@ -270,6 +286,7 @@ impl Lexicon {
             lexicon: self,
             folded,
             language,
+            kin: kin(language),
             shouting: is_shouting(folded),
         };
         let mut hits = Vec::new();
@@ -278,8 +295,12 @@ impl Lexicon {
         };
         for &start in &folded.starts {
             let start = start as usize;
+            let rest = folded.bytes.get(start..).unwrap_or_default();
+            if !self.beginnings.allow(rest) {
+                continue;
+            }
             let mut state = root;
-            for (&byte, length) in folded.bytes.get(start..).unwrap_or_default().iter().zip(1..) {
+            for (&byte, length) in rest.iter().zip(1..) {
                 state = self.automaton.next_state(Anchored::Yes, state, byte);
                 if !self.automaton.is_special(state) {
                     continue;
@@ -299,6 +320,7 @@ struct Search<'a> {
     lexicon: &'a Lexicon,
     folded: &'a Folded,
     language: &'a str,
+    kin: &'a str,
     shouting: bool,
 }
 
@@ -345,8 +367,39 @@ impl Search<'_> {
         };
         entry.only.as_ref().is_none_or(|only| only == self.language)
             && entry.except.as_ref().is_none_or(|except| except != self.language)
+            && (self.kin.is_empty() || entry.kin.as_ref().is_none_or(|kin| kin == self.kin))
             && (entry.pattern.is_unspaced() || at_word())
             && !(self.shouting && is_word())
+    }
+}
+
+/// Where in a concept's table words stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Words,
+    Only,
+    Except,
+}
+
+/// Tells whether concepts of this kind are named by common words, such as those for war, and not by proper names.
+///
+/// Names travel between languages; of common words the same letters mean something else elsewhere: English "war" is
+/// German for "was".
+fn is_common(kind: ConceptKind) -> bool {
+    use ConceptKind::{Country, Institution, Person, Place};
+    !matches!(kind, Country | Institution | Person | Place)
+}
+
+/// Returns the language that stands for those whose common words are much the same.
+fn kin(language: &str) -> &str {
+    match language {
+        "sk" => "cs",
+        "sr" | "bs" | "sh" | "me" => "hr",
+        "no" | "nb" | "nn" | "da" => "sv",
+        "gl" | "ca" => "es",
+        "af" => "nl",
+        "az" => "tr",
+        other => other,
     }
 }
 

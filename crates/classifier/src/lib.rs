@@ -9,6 +9,7 @@
 //! feet, and it cannot say why; plain keyword rules were rejected because they mistake the passing mention for the
 //! topic.
 
+mod beginning;
 mod classifier;
 mod fold;
 mod lexicon;
@@ -24,4 +25,4 @@ mod train;
 pub use classifier::{Classified, Classifier, Document, builtin};
 pub use review::{Change, Explanation, Mistake, Tested, TopicExplanation, diff, explain, test};
 pub use source::{Problem, TopicFile};
-pub use train::{Counts, Example, Label, TopicReport, Trained, train};
+pub use train::{Counts, Example, Fared, Label, TopicReport, Trained, train};

@@ -60,10 +60,18 @@ impl Pattern {
         }
         let letters: Vec<char> = String::from_utf8_lossy(&first.stem).chars().collect();
         let unspaced = letters.first().copied().is_some_and(is_unspaced);
-        if first.ending == Ending::Any && letters.len() < 3 && !unspaced {
+        // A syllable of Hangul is one character of two or three letters.
+        let syllables = letters
+            .iter()
+            .all(|letter| matches!(letter, '\u{AC00}'..='\u{D7A3}'));
+        let least = if syllables { 2 } else { 3 };
+        if first.ending == Ending::Any && letters.len() < least && !unspaced {
             return Err(
                 "a stem before * needs at least three letters, or it matches half the language".to_owned(),
             );
+        }
+        if first.stem.len() < 2 && first.ending != Ending::None {
+            return Err("a stem before ~ needs at least two letters".to_owned());
         }
         Ok(Self { words, unspaced })
     }
@@ -91,6 +99,13 @@ impl Pattern {
             offset = end + 1;
         }
         Some(end)
+    }
+
+    /// Tells whether the pattern begins with a letter of the Latin alphabet.
+    pub(crate) fn is_latin(&self) -> bool {
+        self.words
+            .first()
+            .is_some_and(|word| word.stem.first().is_some_and(u8::is_ascii_alphabetic))
     }
 
     /// Tells whether the pattern may begin in the middle of what looks like a word.

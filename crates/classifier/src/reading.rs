@@ -35,7 +35,8 @@ pub(crate) struct Reading {
     pub(crate) length: usize,
     /// Mentions of each concept, by its index.
     counts: Vec<u32>,
-    /// Concepts that are actors and are named.
+    /// Concepts that are named, and those of them that are actors.
+    named: Vec<u32>,
     named_actors: Vec<u32>,
     text_length: usize,
     headline_end: usize,
@@ -54,13 +55,16 @@ impl Reading {
         let mut years = title.years.clone();
         years.extend(&text.years);
         let mut counts = vec![0; lexicon.concepts.len()];
-        let mut named_actors = Vec::new();
+        let (mut named, mut named_actors) = (Vec::new(), Vec::new());
         for mention in &mentions {
             let concept = lexicon.concepts.get(mention.concept as usize);
             let actor = concept.is_some_and(|concept| is_actor(concept.kind));
             if let Some(count) = counts.get_mut(mention.concept as usize) {
-                if actor && *count == 0 {
-                    named_actors.push(mention.concept);
+                if *count == 0 {
+                    named.push(mention.concept);
+                    if actor {
+                        named_actors.push(mention.concept);
+                    }
                 }
                 *count += 1;
             }
@@ -78,6 +82,7 @@ impl Reading {
             mentions,
             length,
             counts,
+            named,
             named_actors,
             text_length,
             headline_end,
@@ -103,6 +108,11 @@ impl Reading {
     pub(crate) fn part(&self, mention: &Mention) -> usize {
         let parts = self.parts();
         (mention.start * parts / self.text_length.max(1)).min(parts - 1)
+    }
+
+    /// Tells whether any of these concepts is named.
+    pub(crate) fn names(&self, chosen: impl Fn(u32) -> bool) -> bool {
+        self.named.iter().any(|&concept| chosen(concept))
     }
 
     /// Returns index and number of mentions of every actor that is named.

@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use telex_model::{Tag, Where};
+use telex_model::{Concept, Tag, Where};
 
-use crate::train::{Counts, Example, Label};
+use crate::train::{Example, Fared, Label};
 use crate::{Classifier, Document};
 
 /// Code points shown on either side of the words of evidence.
@@ -13,13 +13,20 @@ const CONTEXT: usize = 30;
 /// Change of score that a backtest reports although the tag stays: what a consumer's filter could notice.
 const NOTICEABLE: f64 = 0.1;
 
+/// Named concepts shown to a person; the tagged message has all.
+const NAMES: usize = 12;
+
 /// Why an article got, or did not get, each tag; its `Display` is made for a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation<'a> {
     /// The article.
     pub article: Document<'a>,
+    /// Its language, as for [`Classified::language`](crate::Classified::language).
+    pub language: Option<String>,
     /// One entry a topic, also where the tag was not given.
     pub topics: Vec<TopicExplanation>,
+    /// Concepts that it names, the most frequent first.
+    pub concepts: Vec<Concept>,
 }
 
 /// Why an article got, or did not get, one tag.
@@ -56,12 +63,20 @@ pub fn explain<'a>(classifier: &Classifier, article: &Document<'a>) -> Explanati
     Explanation {
         article: *article,
         topics: topics.collect(),
+        concepts: reading.concepts(&classifier.lexicon().concepts),
+        language: Some(reading.language).filter(|language| !language.is_empty()),
     }
 }
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}", self.article.title)?;
+        writeln!(out, "language: {}", self.language.as_deref().unwrap_or("unknown"))?;
+        let names = self.concepts.iter().take(NAMES);
+        let names: Vec<String> = names
+            .map(|concept| format!("{} ({})", concept.name, concept.count))
+            .collect();
+        writeln!(out, "names: {}", names.join(", "))?;
         for topic in &self.topics {
             let answer = if topic.tagged { "yes" } else { "no" };
             let (name, score) = (&topic.tag.topic, topic.tag.score);
@@ -111,10 +126,10 @@ fn in_context(part: &str, start: usize, end: usize) -> String {
 pub struct Tested {
     /// The topic.
     pub topic: String,
-    /// Over all labels.
-    pub all: Counts,
-    /// Without borderline labels.
-    pub clear: Counts,
+    /// Articles that have a label of the topic.
+    pub labels: usize,
+    /// Right and wrong answers.
+    pub fared: Fared,
     /// Answers that differ from the label, borderline ones too.
     pub mistakes: Vec<Mistake>,
 }
@@ -134,8 +149,8 @@ pub struct Mistake {
 pub fn test(classifier: &Classifier, examples: &[Example<'_>]) -> Vec<Tested> {
     let empty = |topic: &str| Tested {
         topic: topic.to_owned(),
-        all: Counts::default(),
-        clear: Counts::default(),
+        labels: 0,
+        fared: Fared::default(),
         mistakes: Vec::new(),
     };
     let mut tested: Vec<Tested> = classifier.topics().map(empty).collect();
@@ -146,10 +161,8 @@ pub fn test(classifier: &Classifier, examples: &[Example<'_>]) -> Vec<Tested> {
                 continue;
             };
             let verdict = topic.judge(&reading);
-            result.all.add(label.positive, verdict.tagged);
-            if !label.borderline {
-                result.clear.add(label.positive, verdict.tagged);
-            }
+            result.labels += 1;
+            result.fared.add(label, verdict.tagged);
             if label.positive != verdict.tagged {
                 result.mistakes.push(Mistake {
                     example: number,

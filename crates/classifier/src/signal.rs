@@ -4,7 +4,7 @@ use telex_model::Where;
 
 use crate::lexicon::Mention;
 use crate::reading::{Reading, Region};
-use crate::source::{Role, Within};
+use crate::source::Role;
 
 /// Names of the features of a signal, in their order.
 pub(crate) const FEATURES: [&str; 7] = ["title", "lead", "count", "density", "spread", "share", "rank"];
@@ -29,8 +29,19 @@ pub(crate) struct Signal {
     /// How many times the default weights of its role it has before anything is learned.
     pub(crate) strength: f64,
     pub(crate) members: Set,
-    /// The second set, where the signal asks for both, and how near.
-    pub(crate) with: Option<(Set, Within)>,
+    /// The other sets, where the signal asks for all of them, and how near.
+    pub(crate) with: Option<With>,
+    /// Languages that it is limited to; empty where it is not.
+    pub(crate) languages: Vec<String>,
+}
+
+/// What a signal asks for beside its own concepts.
+#[derive(Debug)]
+pub(crate) enum With {
+    /// All of these sets in the sentence.
+    Sentence(Vec<Set>),
+    /// This set anywhere in the article.
+    Article(Set),
 }
 
 /// What an article says about one signal.
@@ -43,29 +54,51 @@ pub(crate) struct Observation {
 impl Signal {
     /// Takes the features of this signal from an article.
     pub(crate) fn observe(&self, reading: &Reading) -> Observation {
+        if !self.possible(reading) {
+            return Observation::nothing();
+        }
         let own = |mention: &Mention| holds(&self.members, mention.concept);
-        match &self.with {
-            None => Observation::of(indices(reading, own), reading, |concept| {
+        let alone = || {
+            Observation::of(indices(reading, own), reading, |concept| {
                 holds(&self.members, concept)
-            }),
-            Some((with, Within::Sentence)) => {
-                let either = |concept| holds(&self.members, concept) || holds(with, concept);
-                Observation::of(self.sharing_sentences(with, reading), reading, either)
+            })
+        };
+        match &self.with {
+            None => alone(),
+            Some(With::Sentence(others)) => {
+                let any = |concept| {
+                    holds(&self.members, concept) || others.iter().any(|other| holds(other, concept))
+                };
+                Observation::of(self.sharing_sentences(others, any, reading), reading, any)
             }
-            Some((with, Within::Article)) => {
+            Some(With::Article(with)) => {
                 let other = |mention: &Mention| holds(with, mention.concept);
-                let first = Observation::of(indices(reading, own), reading, |concept| {
-                    holds(&self.members, concept)
-                });
                 let second =
                     Observation::of(indices(reading, other), reading, |concept| holds(with, concept));
-                first.both(second)
+                alone().both(second)
             }
         }
     }
 
-    /// Returns the mentions of both sets in sentences that have mentions of both.
-    fn sharing_sentences(&self, with: &Set, reading: &Reading) -> Vec<usize> {
+    /// Tells quickly that the signal cannot be seen, as most cannot in most articles.
+    fn possible(&self, reading: &Reading) -> bool {
+        let named = |set: &Set| reading.names(|concept| holds(set, concept));
+        (self.languages.is_empty() || self.languages.contains(&reading.language))
+            && named(&self.members)
+            && match &self.with {
+                None => true,
+                Some(With::Article(with)) => named(with),
+                Some(With::Sentence(others)) => others.iter().all(named),
+            }
+    }
+
+    /// Returns the mentions of all sets in sentences that have mentions of each.
+    fn sharing_sentences(
+        &self,
+        others: &[Set],
+        inside: impl Fn(u32) -> bool,
+        reading: &Reading,
+    ) -> Vec<usize> {
         let mut hits = Vec::new();
         let mut start = 0;
         for sentence in reading
@@ -73,14 +106,10 @@ impl Signal {
             .chunk_by(|one, next| (one.place, one.sentence) == (next.place, next.sentence))
         {
             let any = |set: &Set| sentence.iter().any(|mention| holds(set, mention.concept));
-            if any(&self.members) && any(with) {
-                let inside = sentence.iter().zip(start..);
-                let either = |concept| holds(&self.members, concept) || holds(with, concept);
-                hits.extend(
-                    inside
-                        .filter(|(mention, _)| either(mention.concept))
-                        .map(|(_, index)| index),
-                );
+            if any(&self.members) && others.iter().all(any) {
+                let numbered = sentence.iter().zip(start..);
+                let counted = numbered.filter(|(mention, _)| inside(mention.concept));
+                hits.extend(counted.map(|(_, index)| index));
             }
             start += sentence.len();
         }
@@ -103,12 +132,16 @@ fn indices(reading: &Reading, wanted: impl Fn(&Mention) -> bool) -> Vec<usize> {
 }
 
 impl Observation {
+    fn nothing() -> Self {
+        Self {
+            features: [0.0; FEATURES.len()],
+            hits: Vec::new(),
+        }
+    }
+
     fn of(hits: Vec<usize>, reading: &Reading, inside: impl Fn(u32) -> bool) -> Self {
         if hits.is_empty() {
-            return Self {
-                features: [0.0; FEATURES.len()],
-                hits,
-            };
+            return Self::nothing();
         }
         let number = hits.len() as f64;
         let (mut title, mut lead, mut parts) = (0, 0, 0_u32);
@@ -146,10 +179,7 @@ impl Observation {
     /// Joins what two sets say into what they say together: the geometric mean, 0 where one is silent.
     fn both(self, other: Self) -> Self {
         if self.hits.is_empty() || other.hits.is_empty() {
-            return Self {
-                features: [0.0; FEATURES.len()],
-                hits: Vec::new(),
-            };
+            return Self::nothing();
         }
         let mut features = self.features;
         for (mine, its) in features.iter_mut().zip(other.features) {

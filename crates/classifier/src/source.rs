@@ -78,8 +78,14 @@ pub(crate) struct RawSignal {
     pub(crate) concepts: Vec<Spanned<String>>,
     #[serde(default)]
     pub(crate) with: Vec<Spanned<String>>,
+    /// A third set that the sentence must name as well.
+    #[serde(default)]
+    pub(crate) and: Vec<Spanned<String>>,
     #[serde(default)]
     pub(crate) within: Within,
+    /// Languages that the signal is limited to.
+    #[serde(default)]
+    pub(crate) languages: Vec<String>,
     /// How many times the default weights of its role it has before anything is learned.
     pub(crate) strength: Option<Spanned<f64>>,
 }
