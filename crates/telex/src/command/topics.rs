@@ -32,8 +32,8 @@ pub(crate) fn run(context: &Context, command: &TopicsCommand) -> Result<(), CliE
         };
         let state = match (missing.contains(&topic), command) {
             (false, _) => "exists",
-            (true, TopicsCommand::Plan) => "to be made",
             (true, TopicsCommand::Apply) => "made",
+            (true, _) => "to be made",
         };
         let name = topic.name(prefix);
         match context.output {
