@@ -71,6 +71,8 @@ pub struct Metrics {
     pub tagged: IntCounterVec,
     /// Tagged articles by kind.
     pub kinds: IntCounterVec,
+    /// 1 while changed topic files are wrong and those before stay in use.
+    pub topic_files_broken: IntGauge,
     /// Seconds from publication, as the article says, to the tag.
     pub published_to_tagged: Histogram,
     /// Seconds from first seen to the tag.
@@ -255,6 +257,10 @@ impl Metrics {
                 "telex_seen_to_tagged_seconds",
                 "Seconds from first seen to tag.",
                 &WAY_SECONDS,
+            ),
+            topic_files_broken: b.gauge(
+                "telex_topic_files_broken",
+                "1 while changed topic files are wrong and those before stay in use.",
             ),
             bus_bytes: b.gauge("telex_bus_bytes", "Bytes of the embedded bus on disk."),
             bus_limit_bytes: b.gauge("telex_bus_limit_bytes", "Bytes that the embedded bus may take."),

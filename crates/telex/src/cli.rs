@@ -91,7 +91,7 @@ pub(crate) enum Command {
     /// Look after what could not be processed.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
-    /// Show or make the topics of the bus.
+    /// Show or make the topics of the bus; train, test and compare the topic files of the classifier.
     #[command(subcommand)]
     Topics(TopicsCommand),
     /// Parse feeds: one JSON row a file.
@@ -321,6 +321,54 @@ pub(crate) enum TopicsCommand {
     Plan,
     /// Make the topics that are missing and raise what is too low; takes nothing away, safe to repeat.
     Apply,
+    /// Learn what the signals of the topic files weigh, and show how good that is on sources not seen.
+    Train(TrainArgs),
+    /// Compare the topic files' answers with labels.
+    Test(LabelledArgs),
+    /// Show which tags other topic files would give to stored articles.
+    Diff(DiffArgs),
+}
+
+/// Labelled articles.
+#[derive(Debug, Args)]
+pub(crate) struct LabelledArgs {
+    /// Articles as JSON lines: id, title, text, language, source; `-` is standard input.
+    #[arg(value_name = "ARTICLES")]
+    pub(crate) articles: PathBuf,
+    /// Labels as JSON lines, where the articles do not carry them: id, topics with 0 or 1, and `borderline`, the
+    /// topics on which readers could differ.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+    /// Also list the answers that differ from their label.
+    #[arg(long)]
+    pub(crate) mistakes: bool,
+}
+
+/// Arguments of `topics train`.
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) labelled: LabelledArgs,
+    /// Write the weights to this file, to stand beside the topic files.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(crate) write: Option<PathBuf>,
+    /// Where the labelled articles are from, in a few words; stands in the file of weights.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) from: Option<String>,
+}
+
+/// Arguments of `topics diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Folder of topic files as they are, laid over the built-in ones; `built-in` for those alone.
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// Folder of topic files as they would be.
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// Articles as JSON lines, in place of those that the sink stored.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) articles: Option<PathBuf>,
 }
 
 /// Arguments of `parse-feed`.

@@ -9,10 +9,12 @@ mod doctor;
 mod explain;
 mod feeds;
 mod health;
+mod labelled;
 mod live;
 mod rows;
 mod run;
 mod tap;
+mod topic_files;
 mod topics;
 
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use clap::CommandFactory;
 use serde_json::Value;
 use telex_telemetry::LogFormat;
 
-use crate::cli::{Cli, Command, Global, OutputFormat, RunArgs};
+use crate::cli::{Cli, Command, Global, OutputFormat, RunArgs, TopicsCommand};
 use crate::config::{self as settings, Config, Layers};
 use crate::error::CliError;
 use crate::output;
@@ -67,6 +69,9 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::Tap(args) => tap::run(&context, &args),
         Command::Feeds(args) => feeds::run(&context, args),
         Command::DeadLetters(args) => dead_letters::run(&context, args),
+        Command::Topics(TopicsCommand::Train(args)) => topic_files::train(&context, &args),
+        Command::Topics(TopicsCommand::Test(args)) => topic_files::test(&context, &args),
+        Command::Topics(TopicsCommand::Diff(args)) => topic_files::diff(&context, &args),
         Command::Topics(args) => topics::run(&context, &args),
         Command::Classify(args) => rows::classify(&context, &args),
         Command::Check(args) => check::run(&context, &args),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use telex_classifier::{Classifier, TopicFile};
+use telex_classifier::{Classifier, Problem, TopicFile};
 use telex_model::Topic;
 use telex_stream::kafka::{KafkaBus, KafkaOptions};
 use telex_stream::sqlite::{SqliteBus, SqliteOptions, Usage};
@@ -125,8 +125,15 @@ pub(crate) fn articles_path(config: &Config) -> PathBuf {
 
 /// Reads and compiles the topic files: the built-in ones, and the user's beside or in place of them.
 pub(crate) fn classifier(config: &Config) -> Result<Classifier, CliError> {
+    compiled(Classifier::new(&topic_files(
+        config.classifier.topics.as_deref(),
+    )?))
+}
+
+/// Reads topic files: the built-in ones, and those of a folder beside or in place of them.
+pub(crate) fn topic_files(folder: Option<&Path>) -> Result<Vec<TopicFile>, CliError> {
     let mut files = telex_classifier::builtin();
-    if let Some(folder) = &config.classifier.topics {
+    if let Some(folder) = folder {
         for file in own_topics(folder)? {
             match files.iter_mut().find(|f| f.name == file.name) {
                 Some(replaced) => *replaced = file,
@@ -134,7 +141,12 @@ pub(crate) fn classifier(config: &Config) -> Result<Classifier, CliError> {
             }
         }
     }
-    Classifier::new(&files).map_err(|problems| {
+    Ok(files)
+}
+
+/// Turns what is wrong with topic files into an error, one line a problem.
+pub(crate) fn compiled(result: Result<Classifier, Vec<Problem>>) -> Result<Classifier, CliError> {
+    result.map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         CliError::Config(lines.join("\n"))
     })

@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 use crate::config::{Config, Fetch};
 use crate::error::CliError;
 use crate::open::{self, OpenBus};
-use crate::stage::{self, ClassifierStage, CleanerStage};
+use crate::stage::{self, ClassifierStage, CleanerStage, Reloading};
 
 pub(crate) use feeds::{addition, append, declare, poll_now, records, removal};
 
@@ -259,7 +259,13 @@ impl Setup<'_> {
                     tags.to_vec(),
                     Arc::clone(&self.metrics),
                 );
-                let mut work = TransformStage(work);
+                let mut work = Reloading::new(
+                    work,
+                    self.config.classifier.topics.as_deref(),
+                    Arc::clone(&self.open.bus),
+                    prefix,
+                    Arc::clone(&self.metrics),
+                );
                 spawn(stage, move || Ok(run_stage(session, &mut work, context)?))?
             }
             Stage::Sink => self.sink(session, context)?,

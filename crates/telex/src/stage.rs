@@ -2,8 +2,10 @@
 
 mod classifier;
 mod cleaner;
+mod reload;
 
 pub(crate) use classifier::{
     ClassifierStage, DEAD_REASONS as CLASSIFIER_DEAD, DROP_REASONS as CLASSIFIER_DROP,
 };
 pub(crate) use cleaner::{CleanerStage, DEAD_REASONS as CLEANER_DEAD, DROP_REASONS as CLEANER_DROP};
+pub(crate) use reload::Reloading;

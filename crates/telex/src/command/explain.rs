@@ -3,14 +3,11 @@
 use std::io::BufRead;
 
 use telex_classifier::{Classifier, Document};
-use telex_model::{Evidence, Tag, Where};
+use telex_model::{Tag, Where};
 
 use super::rows::ClassifyRow;
 use crate::error::CliError;
 use crate::output::{self, harmless};
-
-/// Code points shown on either side of a word that speaks for a tag.
-const AROUND: usize = 36;
 
 /// Reads JSON rows, or else one plain text with its title on the first line.
 pub(crate) fn run(classifier: &Classifier, input: &mut dyn BufRead) -> Result<(), CliError> {
@@ -31,67 +28,18 @@ pub(crate) fn run(classifier: &Classifier, input: &mut dyn BufRead) -> Result<()
     show(classifier, title, text, None)
 }
 
+/// Line by line, for the article's own words may hold anything.
 fn show(classifier: &Classifier, title: &str, text: &str, language: Option<&str>) -> Result<(), CliError> {
-    let found = classifier.classify(&Document {
+    let document = Document {
         title,
         text,
         language,
-    });
-    let bold = |t: &str| {
-        if output::colors() {
-            format!("\x1b[1m{t}\x1b[0m")
-        } else {
-            t.to_owned()
-        }
     };
-    output::line(&bold(&harmless(title)))?;
-    output::line(&format!(
-        "  language: {}",
-        found.language.as_deref().unwrap_or("unknown")
-    ))?;
-    if found.tags.is_empty() {
-        output::line("  no tag")?;
-    }
-    for tag in &found.tags {
-        output::line(&format!("  {} {:.2}", bold(&tag.topic), tag.score))?;
-        for evidence in &tag.evidence {
-            output::line(&format!("    {}", place(evidence, title, text)))?;
-        }
-    }
-    let names: Vec<String> = found
-        .concepts
-        .iter()
-        .take(12)
-        .map(|c| format!("{} ({})", c.name, c.count))
-        .collect();
-    if !names.is_empty() {
-        output::line(&format!("  names: {}", names.join(", ")))?;
-    }
+    let explanation = telex_classifier::explain(classifier, &document).to_string();
+    explanation
+        .lines()
+        .try_for_each(|line| output::line(&harmless(line)))?;
     output::line("")
-}
-
-fn place(evidence: &Evidence, title: &str, text: &str) -> String {
-    let (name, whole) = match evidence.place {
-        Where::Title => ("title", title),
-        Where::Text => ("text", text),
-    };
-    let cut = |from: usize, to: usize| {
-        harmless(
-            &whole
-                .chars()
-                .skip(from)
-                .take(to.saturating_sub(from))
-                .collect::<String>(),
-        )
-    };
-    let before = cut(evidence.start.saturating_sub(AROUND), evidence.start);
-    let after = cut(evidence.end, evidence.end + AROUND);
-    format!(
-        "{:+.2}  {name:5}  …{before}[{}]{after}…  ({})",
-        evidence.weight,
-        cut(evidence.start, evidence.end),
-        evidence.term
-    )
 }
 
 /// The words that speak most for a tag, each once, in one line.

@@ -25,7 +25,7 @@ pub(crate) const DEAD_REASONS: [&str; 5] = [
 pub(crate) struct ClassifierStage {
     prefix: String,
     classifier: Arc<Classifier>,
-    /// Topic of each tag.
+    /// Topic of each tag, also of tags that earlier topic files gave: they can still be taken back.
     topics: Vec<(String, Topic)>,
     metrics: Arc<Metrics>,
 }
@@ -38,15 +38,43 @@ impl ClassifierStage {
         topics: Vec<(String, Topic)>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        topics
-            .iter()
-            .for_each(|(tag, _)| drop(metrics.tagged.with_label_values(&[tag])));
-        Self {
+        let stage = Self {
             prefix: prefix.to_owned(),
             classifier,
             topics,
             metrics,
-        }
+        };
+        stage.declare();
+        stage
+    }
+
+    /// Puts another set of topic files in use.
+    pub(crate) fn replace(&mut self, classifier: Classifier, mut topics: Vec<(String, Topic)>) {
+        let gone = |(tag, _): &(String, Topic)| !topics.iter().any(|(other, _)| other == tag);
+        let gone: Vec<(String, Topic)> = self.topics.drain(..).filter(gone).collect();
+        topics.extend(gone);
+        self.classifier = Arc::new(classifier);
+        self.topics = topics;
+        self.declare();
+    }
+
+    /// The version of the topic files in use.
+    #[cfg(test)]
+    pub(super) fn version(&self) -> &str {
+        self.classifier.version()
+    }
+
+    /// Tags that can be given or taken back.
+    #[cfg(test)]
+    pub(super) fn tags(&self) -> impl Iterator<Item = &str> {
+        self.topics.iter().map(|(tag, _)| tag.as_str())
+    }
+
+    /// Has the metric of every tag be there before the first article gets it.
+    fn declare(&self) {
+        self.topics
+            .iter()
+            .for_each(|(tag, _)| drop(self.metrics.tagged.with_label_values(&[tag])));
     }
 
     fn count(&self, tagged: &Tagged, now: Timestamp) {
