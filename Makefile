@@ -1,15 +1,15 @@
 # Two commands do everything that a newcomer needs; each does its own set-up.
 #   make demo    the whole pipeline on a small news world of its own
 #   make test    every test, from unit to whole pipeline
-# Others: make kafka (a real Apache Kafka to try things on), make lint, make release, make bench-classifier (articles a
-# second, beside regular expressions)
+# Others: make kafka (a real Apache Kafka to try things on), make lint, make release, make bench-cleaner and
+# make bench-classifier (beside their peers)
 
 CARGO ?= cargo
 
 # Tests leave a note there when they found no Kafka.
 NO_KAFKA = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-kafka
 
-.PHONY: demo test kafka lint release bench-classifier setup setup-kafka
+.PHONY: demo test kafka lint release bench-cleaner bench-classifier setup setup-kafka
 
 demo: setup
 	$(CARGO) build --release --locked --package telex
@@ -35,6 +35,11 @@ lint: setup
 
 release: setup
 	$(CARGO) build --release --locked --package telex
+
+# The cleaner beside other extractors: how right and how fast, in one run. PAGES is a folder of sets of pages (see
+# crates/cleaner/peers); without it, the pages of the test site.
+bench-cleaner: setup
+	$(CARGO) run --release --locked --manifest-path crates/cleaner/peers/Cargo.toml --target-dir target/peers -- $(PAGES)
 
 bench-classifier: setup
 	$(CARGO) bench --locked --package telex-classifier --bench classify

@@ -137,18 +137,23 @@ fn grow(
 ) -> Option<(Vec<Question>, Tree)> {
     let mut leaf = vec![0u8; seen.len()];
     let near: Vec<(f32, f32)> = seen.iter().map(|row| slopes[*row as usize]).collect();
+    // The rows seen side by side: they are run over once a level.
+    let columns: Vec<Vec<u8>> = asked
+        .iter()
+        .map(|&feature| seen.iter().map(|row| binned[feature].1[*row as usize]).collect())
+        .collect();
     let mut questions: Vec<Question> = Vec::new();
     for level in 0..MAX_DEPTH {
         let leaves = 1 << level;
-        let best = asked.iter().filter_map(|&feature| {
-            best_limit(&binned[feature], &near, seen, &leaf, leaves, plan.pull)
-                .map(|(gain, limit)| (gain, feature, limit))
+        let best = asked.iter().zip(&columns).filter_map(|(&feature, column)| {
+            best_limit(binned[feature].0.len(), column, &near, &leaf, leaves, plan.pull)
+                .map(|(gain, limit)| (gain, feature, column, limit))
         });
-        let Some((_, feature, limit)) = best.max_by(|a, b| a.0.total_cmp(&b.0)) else {
+        let Some((_, feature, column, limit)) = best.max_by(|a, b| a.0.total_cmp(&b.0)) else {
             break;
         };
-        for (leaf, row) in leaf.iter_mut().zip(seen) {
-            *leaf |= u8::from(binned[feature].1[*row as usize] > limit) << level;
+        for (leaf, bin) in leaf.iter_mut().zip(column) {
+            *leaf |= u8::from(*bin > limit) << level;
         }
         questions.push((feature, limit));
     }
@@ -177,25 +182,25 @@ fn grow(
     ))
 }
 
-/// Finds the limit of a feature that helps most over all leaves.
+/// Finds the limit of a column that helps most over all leaves.
 fn best_limit(
-    column: &(Vec<f32>, Vec<u8>),
+    limits: usize,
+    column: &[u8],
     near: &[(f32, f32)],
-    seen: &[u32],
     leaf: &[u8],
     leaves: usize,
     pull: f32,
 ) -> Option<(f32, u8)> {
-    if column.0.is_empty() {
+    if limits == 0 {
         return None;
     }
     let mut sums = vec![(0f32, 0f32); leaves * BINS];
-    for ((row, leaf), slope) in seen.iter().zip(leaf).zip(near) {
-        let cell = &mut sums[*leaf as usize * BINS + column.1[*row as usize] as usize];
+    for ((bin, leaf), slope) in column.iter().zip(leaf).zip(near) {
+        let cell = &mut sums[*leaf as usize * BINS + *bin as usize];
         cell.0 += slope.0;
         cell.1 += slope.1;
     }
-    let mut gains = vec![0f32; column.0.len()];
+    let mut gains = vec![0f32; limits];
     for leaf in sums.chunks_exact(BINS) {
         let all = leaf
             .iter()

@@ -1,7 +1,7 @@
 //! Learns and cross-validates the cleaner's weights.
 
 use telex_cleaner::Page;
-use telex_cleaner::training::{Forest, Lexicon, Model, Sample, Table};
+use telex_cleaner::training::{Forest, HOPELESS, Lexicon, Model, Sample, Table};
 
 use crate::align::labels;
 use crate::boost::{Plan, Rows, learn};
@@ -81,8 +81,8 @@ impl<'a> Lab<'a> {
         self.samples.iter().zip(&self.labels).map(of).collect()
     }
 
-    /// The blocks of all pages but those of one fold.
-    fn rows(&self, tables: &[Table], left_out: Option<usize>) -> Rows {
+    /// The blocks of all pages but those of one fold; with the scores of an earlier forest, without what is hopeless.
+    fn rows(&self, tables: &[Table], earlier: Option<&[Vec<f32>]>, left_out: Option<usize>) -> Rows {
         let width = tables.iter().map(|table| table.names.len()).max().unwrap_or(0);
         let mut rows = Rows {
             columns: vec![Vec::new(); width],
@@ -92,21 +92,20 @@ impl<'a> Lab<'a> {
             if Some(self.examples[page].fold) == left_out {
                 continue;
             }
-            for (column, values) in rows
-                .columns
-                .iter_mut()
-                .zip(table.columns.chunks_exact(table.rows))
-            {
-                column.extend(values);
+            let is_open = |row: &usize| earlier.is_none_or(|scores| scores[page][*row] > HOPELESS);
+            let open: Vec<usize> = (0..table.rows).filter(is_open).collect();
+            let columns = table.columns.chunks_exact(table.rows);
+            for (to, from) in rows.columns.iter_mut().zip(columns) {
+                to.extend(open.iter().map(|row| from[*row]));
             }
             let labels = &self.labels[page];
             let story: f32 = labels.iter().map(|(share, words)| share * words).sum();
             let news = if self.examples[page].set == 0 { 2.0 } else { 1.0 };
-            for (share, words) in labels {
-                rows.labels.push(*share);
+            for (share, words) in open.iter().map(|row| labels[*row]) {
+                rows.labels.push(share);
                 // What a block adds to a page's precision or recall; small blocks count for exactness.
                 rows.weights
-                    .push(news * 100.0 * (words.min(300.0) + 3.0) / (story + 100.0));
+                    .push(news * 100.0 * (words.min(300.0) + 6.0) / (story + 100.0));
             }
         }
         rows
@@ -118,20 +117,20 @@ impl<'a> Lab<'a> {
     /// fold; the judged pages themselves are unseen by every forest that scores them.
     pub(crate) fn cross(&self) -> Vec<(Vec<f32>, Vec<f32>)> {
         let tables = self.tables();
-        let first = self.without_own_fold(&tables, FIRST);
+        let first = self.without_own_fold(&tables, None, FIRST);
         let tables = self.with_context(tables, &first);
-        let second = self.without_own_fold(&tables, SECOND);
+        let second = self.without_own_fold(&tables, Some(&first), SECOND);
         first.into_iter().zip(second).collect()
     }
 
     /// Learns from all pages.
     pub(crate) fn model(&self) -> Model {
         let tables = self.tables();
-        let out_of_fold = self.without_own_fold(&tables, FIRST);
-        let first = learn(&self.rows(&tables, None), FIRST);
+        let out_of_fold = self.without_own_fold(&tables, None, FIRST);
+        let first = learn(&self.rows(&tables, None, None), FIRST);
         let tables = self.with_context(tables, &out_of_fold);
-        let second = learn(&self.rows(&tables, None), SECOND);
-        let lines = learn(&self.rows(&self.line_tables(), None), LINES);
+        let second = learn(&self.rows(&tables, Some(&out_of_fold), None), SECOND);
+        let lines = learn(&self.rows(&self.line_tables(), None, None), LINES);
         Model {
             lexicon: lexicon(&self.counts, &[]),
             first,
@@ -163,7 +162,7 @@ impl<'a> Lab<'a> {
 
     /// Scores the lines of all pages as plain text by forests that did not see their publisher.
     pub(crate) fn cross_lines(&self) -> Vec<Vec<f32>> {
-        self.without_own_fold(&self.line_tables(), LINES)
+        self.without_own_fold(&self.line_tables(), None, LINES)
     }
 
     /// The weighed words, for writing.
@@ -179,13 +178,18 @@ impl<'a> Lab<'a> {
     }
 
     /// Scores each page by a forest that learned on the other folds.
-    fn without_own_fold(&self, tables: &[Table], plan: Plan) -> Vec<Vec<f32>> {
+    fn without_own_fold(&self, tables: &[Table], earlier: Option<&[Vec<f32>]>, plan: Plan) -> Vec<Vec<f32>> {
         let forests: Vec<Forest> = (0..self.folds)
-            .map(|fold| learn(&self.rows(tables, Some(fold)), plan))
+            .map(|fold| learn(&self.rows(tables, earlier, Some(fold)), plan))
             .collect();
-        let score =
-            |(table, example): (&Table, &Example)| forests[example.fold].scores(&table.columns, table.rows);
-        tables.iter().zip(self.examples).map(score).collect()
+        let score = |(page, table): (usize, &Table)| {
+            let forest = &forests[self.examples[page].fold];
+            match earlier {
+                None => forest.scores(&table.columns, table.rows),
+                Some(earlier) => forest.refine(table, &earlier[page]),
+            }
+        };
+        tables.iter().enumerate().map(score).collect()
     }
 
     /// The text of a page under the scores of its blocks.
@@ -210,7 +214,12 @@ impl<'a> Lab<'a> {
 }
 
 fn without_first_row(table: Table) -> Table {
-    let Table { names, columns, rows } = table;
+    let Table {
+        names,
+        columns,
+        rows,
+        shapes,
+    } = table;
     let columns = columns
         .chunks_exact(rows.max(1))
         .flat_map(|column| column.iter().skip(1).copied())
@@ -219,6 +228,7 @@ fn without_first_row(table: Table) -> Table {
         names,
         columns,
         rows: rows.saturating_sub(1),
+        shapes: shapes.into_iter().skip(1).collect(),
     }
 }
 

@@ -4,6 +4,8 @@
 //! a consumer compares two numbers. Rejected: MinHash (better for parts of a text, but a signature of hundreds of
 //! bytes in every message) and a plain hash (one changed word makes another).
 
+use crate::hash::for_each_word;
+
 /// Words in a group. Single words say what a story is about, which another story on the event shares; long groups
 /// break with every edit.
 const GROUP: usize = 3;
@@ -14,8 +16,8 @@ pub const NEAR_COPY_BITS: u32 = 10;
 
 /// Computes the fingerprint of a text as 16 hexadecimal digits; `None` where there is no word.
 pub fn fingerprint(text: &str) -> Option<String> {
-    let mut words = Vec::new();
-    hash_words(text, &mut words);
+    let mut words = Vec::with_capacity(text.len() / 6);
+    for_each_word(text, |hash| words.push(hash));
     if words.is_empty() {
         return None;
     }
@@ -63,67 +65,6 @@ const SPREAD: [u64; 256] = {
 pub fn distance(left: &str, right: &str) -> Option<u32> {
     let read = |text: &str| u64::from_str_radix(text, 16).ok();
     Some((read(left)? ^ read(right)?).count_ones())
-}
-
-/// Hashes every word of a text without regard to case, into a list that is emptied first.
-pub(crate) fn hash_words(text: &str, into: &mut Vec<u64>) {
-    into.clear();
-    let mut hash = SEED;
-    let mut rest = text;
-    loop {
-        // Most characters are ASCII and need no look at Unicode's tables.
-        let ascii = rest
-            .bytes()
-            .position(|byte| !byte.is_ascii())
-            .unwrap_or(rest.len());
-        let (plain, tail) = rest.split_at_checked(ascii).unwrap_or_default();
-        for &byte in plain.as_bytes() {
-            let unit = FOLDED[usize::from(byte)];
-            if unit != 0 {
-                hash = step(hash, u32::from(unit));
-            } else if hash != SEED {
-                into.push(hash);
-                hash = SEED;
-            }
-        }
-        let mut chars = tail.chars();
-        match chars.next() {
-            None => break,
-            Some(c) if c.is_alphanumeric() => {
-                hash = c.to_lowercase().fold(hash, |hash, c| step(hash, u32::from(c)));
-            }
-            Some(_) => {
-                if hash != SEED {
-                    into.push(hash);
-                    hash = SEED;
-                }
-            }
-        }
-        rest = chars.as_str();
-    }
-    if hash != SEED {
-        into.push(hash);
-    }
-}
-
-/// ASCII letters and digits in lower case; 0 for all other bytes.
-const FOLDED: [u8; 256] = {
-    let mut folded = [0; 256];
-    let mut byte = 0u8;
-    while byte < 128 {
-        if byte.is_ascii_alphanumeric() {
-            folded[byte as usize] = byte.to_ascii_lowercase();
-        }
-        byte += 1;
-    }
-    folded
-};
-
-/// Start and step of the hash of a word (FNV-1a, whose weak high bits [`combine`] mixes).
-const SEED: u64 = 0xcbf2_9ce4_8422_2325;
-
-fn step(hash: u64, unit: u32) -> u64 {
-    (hash ^ u64::from(unit)).wrapping_mul(0x0100_0000_01b3)
 }
 
 /// Joins the words of a group in their order (the mixing function of SplitMix64).

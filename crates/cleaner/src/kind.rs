@@ -174,8 +174,7 @@ fn has_barrier(document: &Document<'_>) -> bool {
 /// Counts lines that are one link and long enough to be a headline.
 fn teasers(document: &Document<'_>) -> usize {
     let is_teaser = |block: &&crate::html::Block| {
-        let length = block.end - block.start;
-        block.link_bytes * 10 >= length * 9 && document.block_text(block).split_whitespace().count() >= 4
+        block.is_link() && document.block_text(block).split_whitespace().nth(3).is_some()
     };
     document.blocks.iter().filter(is_teaser).count()
 }

@@ -6,6 +6,7 @@
 //! of which build a tree and walk it many times, and none of which is linear on hostile pages.
 
 mod fingerprint;
+mod hash;
 mod html;
 mod kind;
 mod language;

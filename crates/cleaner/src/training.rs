@@ -2,7 +2,7 @@
 //!
 //! Not for cleaning pages: [`crate::clean_html`] is. The form of these items may change with every new set of weights.
 
-pub use crate::select::{Forest, Lexicon, MAX_DEPTH, Model, Table, Tree, hash_word};
+pub use crate::select::{Forest, HOPELESS, Lexicon, MAX_DEPTH, Model, Table, Tree};
 
 use crate::Page;
 use crate::html::{self, Document};

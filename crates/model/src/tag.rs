@@ -22,6 +22,34 @@ pub enum Kind {
     Summary,
 }
 
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 6] = [
+        Self::Article,
+        Self::Listing,
+        Self::Paywall,
+        Self::Consent,
+        Self::Error,
+        Self::Summary,
+    ];
+
+    /// The kind's name in messages and labels.
+    ///
+    /// ```
+    /// assert_eq!(telex_model::Kind::Paywall.name(), "paywall");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Article => "article",
+            Self::Listing => "listing",
+            Self::Paywall => "paywall",
+            Self::Consent => "consent",
+            Self::Error => "error",
+            Self::Summary => "summary",
+        }
+    }
+}
+
 /// One tag of an article, with the words that speak for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tag {

@@ -44,6 +44,13 @@ pub(crate) struct Block {
     pub(crate) hidden: bool,
 }
 
+impl Block {
+    /// Tells whether the block is a link and next to nothing else.
+    pub(crate) fn is_link(&self) -> bool {
+        u64::from(self.link_bytes) * 10 >= u64::from(self.end - self.start) * 9
+    }
+}
+
 /// A statement of a page about itself outside of JSON-LD.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Property<'a> {

@@ -25,6 +25,8 @@ pub(crate) struct Statements {
     pub(crate) headline: Option<String>,
     /// `articleBody`, without the markup that it may hold.
     pub(crate) body: Option<String>,
+    /// `description`, most often the story's lead.
+    pub(crate) description: Option<String>,
     /// `datePublished`.
     pub(crate) published: Option<String>,
     /// `dateModified`.
@@ -150,6 +152,7 @@ fn take_story(value: &Value, found: &mut Statements) {
     found.headline = text(value.get("headline"))
         .or_else(|| text(value.get("name")))
         .or(found.headline.take());
+    found.description = text(value.get("description"));
     found.published = text(value.get("datePublished"))
         .or_else(|| text(value.get("dateCreated")))
         .or(found.published.take());

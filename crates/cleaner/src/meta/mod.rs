@@ -18,12 +18,14 @@ pub(crate) use title::{fold, title};
 
 use crate::html::{Document, decode};
 
-/// Tidies a statement for reading: references decoded, also when written twice, white space folded.
+/// Tidies a statement for reading: references decoded, also when written twice, white space folded, signs that only
+/// tell where a line may break left out.
 pub(crate) fn tidy(raw: &str) -> String {
     let once = decode(raw);
     let twice = decode(&once);
     let words: Vec<&str> = twice.split_whitespace().collect();
-    words.join(" ")
+    let is_unseen = |c: char| matches!(c, '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}');
+    words.join(" ").replace(is_unseen, "")
 }
 
 /// Finds the site's own name.

@@ -1,5 +1,6 @@
 //! Describes each block by what the first forest thinks of the blocks around it.
 
+use super::grid::for_each_group;
 use super::table::Table;
 use crate::html::Document;
 
@@ -46,6 +47,7 @@ pub(crate) fn context(document: &Document<'_>, scores: &[f32], to: &mut Table) {
     for (name, level) in [("score_box", 0), ("score_parent", 1), ("score_grand", 2)] {
         to.put(name, grouped(document, &chances, &weights, level).into_iter());
     }
+    to.put("score_shape", alike(&to.shapes, &chances, &weights).into_iter());
     to.put("since_story", distances(&chances, false).into_iter());
     to.put("until_story", distances(&chances, true).into_iter());
 }
@@ -92,6 +94,24 @@ fn grouped(document: &Document<'_>, chances: &[f32], weights: &[f32], level: usi
         }
     };
     boxes.iter().zip(chances).zip(weights).map(row).collect()
+}
+
+/// Averages over the blocks of the same shape; itself left out.
+fn alike(shapes: &[u64], chances: &[f32], weights: &[f32]) -> Vec<f32> {
+    let mut column = vec![-1.0; chances.len()];
+    let at = |list: &[f32], row: usize| list.get(row).copied().unwrap_or(0.0);
+    for_each_group(shapes.iter().copied(), |rows| {
+        let rows = || rows.iter().map(|(_, row)| *row);
+        let all: f32 = rows().map(|row| at(weights, row)).sum();
+        let sum: f32 = rows().map(|row| at(weights, row) * at(chances, row)).sum();
+        for row in rows() {
+            let others = all - at(weights, row);
+            if let Some(cell) = column.get_mut(row).filter(|_| others > 0.01) {
+                *cell = (sum - at(weights, row) * at(chances, row)) / others;
+            }
+        }
+    });
+    column
 }
 
 /// Counts the blocks since (or until) one that is probably the story.

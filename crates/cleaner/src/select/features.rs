@@ -3,12 +3,13 @@
 //! The order of the columns is part of the weights: who adds, removes or moves one learns anew.
 
 use super::boxes::{AROUND, Sums};
+use super::echo::Echoes;
 use super::grid::{Grid, title_row};
 use super::lexicon::{Lexicon, short_line_words};
 use super::stats::Stats;
 use super::table::Table;
 use super::witness::Witness;
-use crate::fingerprint::hash_words;
+use crate::hash::for_each_word;
 use crate::html::{Document, Tag};
 use crate::meta::{Statements, tidy};
 
@@ -19,8 +20,8 @@ pub(crate) fn features(
     title: Option<&str>,
     lexicon: &Lexicon,
 ) -> Table {
-    let grid = Grid::new(document, lexicon);
-    let mut table = Table::new(grid.stats.len());
+    let mut grid = Grid::new(document, lexicon);
+    let mut table = Table::new(std::mem::take(&mut grid.shape_keys));
     texts(&grid, &mut table);
     places(
         &grid,
@@ -292,22 +293,22 @@ fn windows(grid: &Grid<'_, '_>, to: &mut Table) {
 fn witnesses(grid: &Grid<'_, '_>, said: &Statements, title: Option<&str>, to: &mut Table) {
     let body = said.body.as_deref().map(Witness::new).unwrap_or_default();
     let names = ["og:description", "description", "twitter:description"];
-    let description = grid.document.meta(&names).map(|text| Witness::new(&tidy(text)));
-    let description = description.unwrap_or_default();
+    let descriptions = [grid.document.meta(&names), said.description.as_deref()];
+    let descriptions: Vec<String> = descriptions.into_iter().flatten().map(tidy).collect();
+    let description = Witness::new(&descriptions.join("\n"));
     let title = title.map(Witness::new).unwrap_or_default();
     let copies = || grid.copies.iter().enumerate();
     to.put("copies", copies().map(|(_, (copies, _))| *copies));
     to.flag("seen_before", copies().map(|(row, (_, first))| *first < row));
     let mut words = Vec::new();
+    let mut echoes = Echoes::default();
     let mut shares = Vec::with_capacity(to.rows);
-    for (block, stat) in grid.document.blocks.iter().zip(&grid.stats) {
+    for (row, (block, stat)) in grid.document.blocks.iter().zip(&grid.stats).enumerate() {
         // Only lines of a sentence's length can be the description or the title.
         let is_line = stat.words < 120.0;
-        if body.is_empty() && !is_line {
-            shares.push([-1.0, 0.0, 0.0]);
-            continue;
-        }
-        hash_words(grid.document.block_text(block), &mut words);
+        words.clear();
+        for_each_word(grid.document.block_text(block), |hash| words.push(hash));
+        echoes.add(row, &words);
         let in_body = if body.is_empty() { -1.0 } else { body.share(&words) };
         let in_description = if is_line { description.share(&words) } else { 0.0 };
         let in_title = if stat.words < 40.0 {
@@ -320,6 +321,7 @@ fn witnesses(grid: &Grid<'_, '_>, said: &Statements, title: Option<&str>, to: &m
     to.put("in_body", shares.iter().map(|[share, ..]| *share));
     to.put("in_description", shares.iter().map(|[_, share, _]| *share));
     to.put("in_title", shares.iter().map(|[.., share]| *share));
+    to.put("echo", (0..to.rows).map(|row| echoes.share(row)));
 }
 
 /// What the whole page is like.

@@ -1,8 +1,9 @@
 //! What is computed once for a page before its blocks are described.
 
 use super::boxes::{Sums, sums};
-use super::lexicon::{Lexicon, NameWeights, hash_bytes};
+use super::lexicon::{Lexicon, NameWeights};
 use super::stats::Stats;
+use crate::hash::hash_bytes;
 use crate::html::{Block, Document, Tag, heading_level};
 use crate::meta::fold;
 
@@ -37,6 +38,8 @@ pub(super) struct Grid<'p, 'a> {
     pub(super) before: Vec<f32>,
     /// The nearest blocks of prose before and behind.
     pub(super) prose_around: Vec<[Option<usize>; 2]>,
+    /// Key of the block's shape: tags and classes, but for digits, of its box and of the element around that.
+    pub(super) shape_keys: Vec<u64>,
     /// Sums over the blocks of the same shape.
     pub(super) shapes: Vec<Shape>,
     /// Blocks with the same text, and the first of them.
@@ -56,11 +59,13 @@ impl<'p, 'a> Grid<'p, 'a> {
             .zip(&boxes)
             .map(|(block, [home, ..])| wrapped_weight(document, block.node, *home, &mut names))
             .collect();
+        let shape_keys: Vec<u64> = boxes.iter().map(|boxes| shape_key(document, boxes)).collect();
         Self {
             headings: boxes.iter().map(|[home, ..]| heading(document, *home)).collect(),
             before: words_before(&stats),
             prose_around: prose_around(&stats),
-            shapes: shapes(document, &stats, &boxes),
+            shapes: shapes(&stats, &shape_keys),
+            shape_keys,
             copies: copies(&stats),
             document,
             stats,
@@ -132,17 +137,17 @@ fn prose_around(stats: &[Stats]) -> Vec<[Option<usize>; 2]> {
     around
 }
 
-/// Sums over the blocks whose boxes, and the elements around these, have the same tags and classes but for digits.
-fn shapes(document: &Document<'_>, stats: &[Stats], boxes: &[[u32; 4]]) -> Vec<Shape> {
-    let keys = boxes.iter().map(|[home, parent, ..]| {
-        let nodes = [*home, *parent].map(|index| document.node(index));
-        nodes.into_iter().flatten().fold(7, |hash, node| {
-            let letters = node.class.trim_end_matches(|c: char| c.is_ascii_digit());
-            hash_bytes(hash ^ node.tag as u64, letters.as_bytes())
-        })
-    });
+fn shape_key(document: &Document<'_>, [home, parent, ..]: &[u32; 4]) -> u64 {
+    let nodes = [*home, *parent].map(|index| document.node(index));
+    nodes.into_iter().flatten().fold(7, |hash, node| {
+        let letters = node.class.trim_end_matches(|c: char| c.is_ascii_digit());
+        hash_bytes(hash ^ node.tag as u64, letters.as_bytes())
+    })
+}
+
+fn shapes(stats: &[Stats], keys: &[u64]) -> Vec<Shape> {
     let mut shapes = vec![Shape::default(); stats.len()];
-    for_each_group(keys, |rows| {
+    for_each_group(keys.iter().copied(), |rows| {
         let mut shape = Shape::default();
         for stat in rows.iter().filter_map(|(_, row)| stats.get(*row)) {
             shape.blocks += 1.0;
@@ -173,7 +178,7 @@ fn copies(stats: &[Stats]) -> Vec<(f32, usize)> {
 }
 
 /// Calls back with the rows of each key, in order. By sorting, not in a hash table: nobody can make it slow.
-fn for_each_group(keys: impl Iterator<Item = u64>, mut found: impl FnMut(&[(u64, usize)])) {
+pub(super) fn for_each_group(keys: impl Iterator<Item = u64>, mut found: impl FnMut(&[(u64, usize)])) {
     let mut sorted: Vec<(u64, usize)> = keys.enumerate().map(|(row, key)| (key, row)).collect();
     sorted.sort_unstable();
     for rows in sorted.chunk_by(|a, b| a.0 == b.0) {

@@ -4,6 +4,7 @@
 //! over many publishers. Rejected: lists written by hand; the learned ones hold what nobody thinks of and leave out
 //! what only sounds meaningful.
 
+use crate::hash::{hash_bytes, hash_word};
 use crate::html::Node;
 
 /// Longer words are hashes of build tools.
@@ -20,7 +21,7 @@ pub struct Lexicon {
 }
 
 impl Lexicon {
-    /// Makes a lexicon of hashes (see [`hash_word`]) and weights.
+    /// Makes a lexicon of hashes of words and weights.
     pub fn new(weights: &[(u64, f32)]) -> Self {
         let mut slots = vec![(0, 0.0); (weights.len() * 2).next_power_of_two().max(2)];
         let mask = slots.len() - 1;
@@ -65,30 +66,6 @@ impl Lexicon {
     }
 }
 
-/// Hashes a word without regard to ASCII case.
-pub fn hash_word(word: &str) -> u64 {
-    word.bytes()
-        .fold(SEED, |hash, byte| step(hash, byte.to_ascii_lowercase()))
-}
-
-const SEED: u64 = 0xcbf2_9ce4_8422_2325;
-
-fn step(hash: u64, byte: u8) -> u64 {
-    let mixed = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    mixed ^ (mixed >> 29)
-}
-
-/// Hashes characters eight at a time, for telling copies; `state` is the hash of what stands before.
-pub(super) fn hash_bytes(state: u64, bytes: &[u8]) -> u64 {
-    let add = |hash: u64, piece: u64| (hash.rotate_left(5) ^ piece).wrapping_mul(0x517c_c1b7_2722_0a95);
-    let (eights, rest) = bytes.as_chunks::<8>();
-    let hash = eights
-        .iter()
-        .fold(state, |hash, eight| add(hash, u64::from_le_bytes(*eight)));
-    let rest = rest.iter().fold(0, |piece, byte| (piece << 8) | u64::from(*byte));
-    add(add(hash, rest), bytes.len() as u64)
-}
-
 /// Weighs elements by their names.
 ///
 /// Pages repeat the names of their boxes, so what was weighed is kept: in a slot for each hash, the last one wins, so
@@ -125,7 +102,9 @@ impl<'l> NameWeights<'l> {
         if known.0 != hash {
             let mut sum = 0.0;
             for name in names {
-                class_words(name, |word| sum += self.lexicon.weight(hash_word(word)));
+                class_words(name, |word| {
+                    sum += self.lexicon.weight(hash_word(word.as_bytes()))
+                });
             }
             *known = (hash, sum);
         }
@@ -187,6 +166,9 @@ pub(super) fn short_line_words<'t>(text: &'t str, mut found: impl FnMut(u64, &'t
         } else {
             word
         };
-        found(hash_word(spelled).rotate_left(17) ^ 0x5bd1_e995, spelled);
+        found(
+            hash_word(spelled.as_bytes()).rotate_left(17) ^ 0x5bd1_e995,
+            spelled,
+        );
     }
 }

@@ -6,6 +6,7 @@
 
 mod boxes;
 mod context;
+mod echo;
 mod features;
 mod forest;
 mod grid;
@@ -19,10 +20,11 @@ use std::sync::LazyLock;
 
 pub(crate) use context::context;
 pub(crate) use features::features;
-pub use forest::{Forest, MAX_DEPTH, Tree};
-pub use lexicon::{Lexicon, hash_word};
+pub use forest::{Forest, HOPELESS, MAX_DEPTH, Tree};
+pub use lexicon::Lexicon;
 pub use table::Table;
 
+use crate::hash::hash_word;
 use crate::html::Document;
 use crate::meta::Statements;
 
@@ -32,7 +34,7 @@ pub(crate) struct Selected {
     pub(crate) text: String,
     /// How likely the text is the whole story and nothing else, 0 to 1.
     pub(crate) quality: f64,
-    /// Words of the text that are more likely the story than not.
+    /// Words that are more likely the story than not, lines of nothing but links left out.
     pub(crate) sure_words: usize,
 }
 
@@ -67,7 +69,7 @@ pub(crate) fn article(document: &Document<'_>, said: &Statements, title: Option<
     let mut table = features(document, said, title, &model.lexicon);
     let first = model.first.scores(&table.columns, table.rows);
     context(document, &first, &mut table);
-    let scores = model.second.scores(&table.columns, table.rows);
+    let scores = model.second.refine(&table, &first);
     let chosen = choose(document, &scores);
     match hidden_body(said, &chosen.text) {
         Some(text) => Selected {
@@ -110,22 +112,23 @@ const SECOND_THRESHOLD: f32 = -2.0;
 /// Joins the blocks above the threshold, without copies; where next to nothing is above it, those above a lower one.
 fn choose(document: &Document<'_>, scores: &[f32]) -> Selected {
     let text = join_above(document, scores, THRESHOLD);
-    let sure_words = text.split_whitespace().count();
-    let quality = quality(document, scores);
-    if sure_words > TOO_FEW_WORDS {
-        return Selected {
-            text,
-            quality,
-            sure_words,
-        };
-    }
-    let more = join_above(document, scores, SECOND_THRESHOLD);
-    let is_better = more.split_whitespace().nth(TOO_FEW_WORDS).is_some();
+    let is_enough = |text: &str| text.split_whitespace().nth(TOO_FEW_WORDS).is_some();
+    let more = (!is_enough(&text))
+        .then(|| join_above(document, scores, SECOND_THRESHOLD))
+        .filter(|more| is_enough(more));
     Selected {
-        text: if is_better { more } else { text },
-        quality,
-        sure_words,
+        text: more.unwrap_or(text),
+        quality: quality(document, scores),
+        sure_words: sure_words(document, scores),
     }
+}
+
+/// Counts the words above the threshold that are not in lines of nothing but links.
+fn sure_words(document: &Document<'_>, scores: &[f32]) -> usize {
+    let chosen = document.blocks.iter().zip(scores);
+    let sure = chosen.filter(|(block, score)| **score > THRESHOLD && !block.is_link());
+    sure.map(|(block, _)| document.block_text(block).split_whitespace().count())
+        .sum()
 }
 
 /// The text that the cleaner makes of a page's blocks under these scores.
@@ -186,7 +189,7 @@ pub(crate) fn lexicon_words(document: &Document<'_>, mut found: impl FnMut(usize
     for (row, block) in document.blocks.iter().enumerate() {
         for (_, node) in document.path(block.node) {
             for value in [node.class, node.id, node.role] {
-                lexicon::class_words(value, |word| found(row, hash_word(word), word));
+                lexicon::class_words(value, |word| found(row, hash_word(word.as_bytes()), word));
             }
         }
         lexicon::short_line_words(document.block_text(block), |hash, word| found(row, hash, word));

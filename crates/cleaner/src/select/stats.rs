@@ -1,6 +1,6 @@
 //! Counts what a block's characters say: words, sentences, capitals, digits.
 
-use super::lexicon::hash_bytes;
+use crate::hash::hash_bytes;
 use crate::html::{Block, Document};
 
 /// Counts over the text of one block.
@@ -12,7 +12,7 @@ pub(super) struct Stats {
     pub(super) bytes: f32,
     /// Share of the bytes that is inside links.
     pub(super) linked: f32,
-    /// Signs that end sentences.
+    /// Ends of sentences.
     pub(super) stops: f32,
     /// Commas.
     pub(super) commas: f32,
@@ -34,16 +34,17 @@ impl Stats {
         let text = document.block_text(block);
         let bytes = text.as_bytes();
         let counts = Counts::of(bytes);
+        let end = end_code(text);
         Self {
             words: (counts.spaces + 1 + counts.dense / 2) as f32,
             bytes: bytes.len().max(1) as f32,
             linked: (block.link_bytes as f32 / bytes.len().max(1) as f32).min(1.0),
-            stops: counts.stops as f32,
+            stops: counts.stops as f32 + f32::from(u8::from(end == 1.0)),
             commas: counts.commas as f32,
             digits: counts.digits as f32,
             capitals: counts.capitals as f32,
             begin: text.chars().next().map_or(3.0, begin_code),
-            end: end_code(text),
+            end,
             hash: hash_bytes(0, bytes),
         }
     }

@@ -10,6 +10,8 @@ pub struct Table {
     pub columns: Vec<f32>,
     /// Blocks.
     pub rows: usize,
+    /// For each block a number that it shares with the blocks that are boxed and named alike.
+    pub shapes: Vec<u64>,
 }
 
 /// Columns for which room is made at once: those of `features` and `context` together.
@@ -17,11 +19,13 @@ const COLUMNS: usize = 144;
 
 impl Table {
     /// Makes an empty table.
-    pub(super) fn new(rows: usize) -> Self {
+    pub(super) fn new(shapes: Vec<u64>) -> Self {
+        let rows = shapes.len();
         Self {
             names: Vec::with_capacity(COLUMNS),
             columns: Vec::with_capacity(COLUMNS * rows),
             rows,
+            shapes,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Compares what a page shows with what its head says the story is.
 
-use crate::fingerprint::hash_words;
+use crate::hash::for_each_word;
 
 /// Longest group of words that is compared. Four words in a row are rarely shared by chance.
 const GROUP: usize = 4;
@@ -21,7 +21,7 @@ impl Witness {
     /// Reads a statement.
     pub(super) fn new(statement: &str) -> Self {
         let mut words = Vec::new();
-        hash_words(statement, &mut words);
+        for_each_word(statement, |hash| words.push(hash));
         let mut groups: Vec<u64> = Vec::with_capacity(words.len() * GROUP);
         for size in 1..=GROUP {
             groups.extend(words.windows(size).map(join));

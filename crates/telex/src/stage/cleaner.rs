@@ -21,16 +21,6 @@ pub(crate) const DEAD_REASONS: [&str; 5] = [
     "killed_process",
 ];
 
-/// Kinds of articles, as labels.
-const KINDS: [Kind; 6] = [
-    Kind::Article,
-    Kind::Listing,
-    Kind::Paywall,
-    Kind::Consent,
-    Kind::Error,
-    Kind::Summary,
-];
-
 /// The cleaner as a stage.
 pub(crate) struct CleanerStage {
     prefix: String,
@@ -39,24 +29,13 @@ pub(crate) struct CleanerStage {
 
 impl CleanerStage {
     pub(crate) fn new(prefix: &str, metrics: Arc<Metrics>) -> Self {
-        KINDS
-            .iter()
-            .for_each(|k| drop(metrics.kinds.with_label_values(&[label(*k)])));
+        for kind in Kind::ALL {
+            drop(metrics.kinds.with_label_values(&[kind.name()]));
+        }
         Self {
             prefix: prefix.to_owned(),
             metrics,
         }
-    }
-}
-
-fn label(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Article => "article",
-        Kind::Listing => "listing",
-        Kind::Paywall => "paywall",
-        Kind::Consent => "consent",
-        Kind::Error => "error",
-        Kind::Summary => "summary",
     }
 }
 
@@ -69,7 +48,7 @@ impl Transform for CleanerStage {
         let Some(article) = article(page) else {
             return Outcome::Drop("no_text");
         };
-        self.metrics.kinds.with_label_values(&[label(article.kind)]).inc();
+        self.metrics.kinds.with_label_values(&[article.kind.name()]).inc();
         let topic = Topic::Articles;
         let id = format!("{}:{}", article.id, article.revision);
         let mut headers = event::headers(&topic, "cleaner", id, Timestamp::now());
