@@ -4,7 +4,7 @@ use std::process::Output;
 
 use crate::world::{Started, World, finish, said, telex, wait_for};
 
-fn refuses(out: &Output, code: i32, parts: &[&str]) {
+pub(crate) fn refuses(out: &Output, code: i32, parts: &[&str]) {
     let text = said(out);
     assert_eq!(out.status.code(), Some(code), "{text}");
     for part in parts {

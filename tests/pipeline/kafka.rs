@@ -13,11 +13,11 @@ use crate::broker::{self, Broker};
 use crate::world::{Started, World, canonical, finish, free_port, get, rows, said, wait_for};
 
 /// The broker of all tests here but those that restart it.
-fn shared() -> Option<&'static str> {
+pub(crate) fn shared() -> Option<&'static str> {
     static SHARED: OnceLock<Option<(Option<Broker>, String)>> = OnceLock::new();
     let found = SHARED.get_or_init(|| match broker::given() {
         Some(address) => Some((None, address)),
-        None => start("pipeline").map(|broker| {
+        None => start("pipeline", &[]).map(|broker| {
             let address = broker.address.clone();
             (Some(broker), address)
         }),
@@ -25,8 +25,8 @@ fn shared() -> Option<&'static str> {
     found.as_ref().map(|(_, address)| address.as_str())
 }
 
-fn start(name: &str) -> Option<Broker> {
-    let started = has_kcat().and_then(|()| Broker::start(name, &[]));
+pub(crate) fn start(name: &str, settings: &[&str]) -> Option<Broker> {
+    let started = has_kcat().and_then(|()| Broker::start(name, settings));
     started.map_err(|reason| broker::missing(&reason)).ok()
 }
 
@@ -39,27 +39,31 @@ fn has_kcat() -> Result<(), String> {
 }
 
 /// An installation on Kafka.
-struct Cluster {
-    world: World,
-    address: String,
-    prefix: String,
+pub(crate) struct Cluster {
+    pub(crate) world: World,
+    pub(crate) address: String,
+    pub(crate) prefix: String,
 }
 
 impl Cluster {
     /// A world of its own, with its topics made.
-    fn new(address: &str, name: &str) -> Self {
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros();
-        let cluster = Self {
-            world: World::new(),
-            address: address.to_owned(),
-            prefix: format!("{name}-{now:x}"),
-        };
+    pub(crate) fn new(address: &str, name: &str) -> Self {
+        let cluster = Self::without_topics(address, name);
         let out = cluster.run(&["topics", "apply"]);
         assert!(out.status.success(), "{}", said(&out));
         cluster
     }
 
-    fn telex(&self, args: &[&str]) -> Command {
+    pub(crate) fn without_topics(address: &str, name: &str) -> Self {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros();
+        Self {
+            world: World::new(),
+            address: address.to_owned(),
+            prefix: format!("{name}-{now:x}"),
+        }
+    }
+
+    pub(crate) fn telex(&self, args: &[&str]) -> Command {
         let bus = [
             "--bus",
             "kafka",
@@ -76,7 +80,7 @@ impl Cluster {
         command
     }
 
-    fn run(&self, args: &[&str]) -> std::process::Output {
+    pub(crate) fn run(&self, args: &[&str]) -> std::process::Output {
         finish(self.telex(args))
     }
 
@@ -220,7 +224,7 @@ fn processes_die_come_and_go_and_every_article_comes_once() {
     let own = if broker::given().is_some() {
         None
     } else {
-        start("whole")
+        start("whole", &[])
     };
     let Some(address) = own.as_ref().map(|b| b.address.clone()).or_else(broker::given) else {
         return;

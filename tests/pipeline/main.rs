@@ -12,6 +12,7 @@ mod broker;
 mod documents;
 mod faults;
 mod kafka;
+mod kafka_refusals;
 mod operate;
 mod whole;
 mod world;

@@ -43,12 +43,13 @@ impl OpenBus {
         }
     }
 
-    /// Sees to it that stages can work with topics: makes them on the embedded bus, checks them on Kafka, where
-    /// making them is an operator's decision.
+    /// Sees to it that stages can work with the fixed topics and these: makes them on the embedded bus, checks them
+    /// on Kafka, where making them is an operator's decision.
     pub(crate) fn ensure(&self, prefix: &str, topics: &[Topic]) -> Result<(), BusError> {
+        let all = [&Topic::fixed(), topics].concat();
         match &self.kind {
-            OpenKind::Sqlite(bus) => bus.create_topics(prefix, topics),
-            OpenKind::Kafka(bus) => bus.verify(prefix, topics),
+            OpenKind::Sqlite(bus) => bus.create_topics(prefix, &all),
+            OpenKind::Kafka(bus) => bus.verify(prefix, &all),
         }
     }
 }

@@ -154,7 +154,35 @@ impl Topics {
                 return Err(coded(&format!("{topic:?} cannot be changed: {code}"), Some(code)));
             }
         }
-        Ok(())
+        self.await_change(plans, &names)
+    }
+
+    /// Waits until the brokers show what was changed, as they do a moment later.
+    fn await_change(&self, plans: &[&TopicPlan], names: &[&str]) -> Result<(), BusError> {
+        let deadline = Instant::now() + CREATE_TIMEOUT;
+        loop {
+            let now = self.settings(names)?;
+            let late = plans
+                .iter()
+                .flat_map(|p| p.changes.iter().map(move |c| (p, c)))
+                .find(|(plan, change)| {
+                    let entry = now.get(&plan.name).and_then(|found| found.get(change.setting));
+                    entry.and_then(|e| e.value.as_deref()) != Some(change.to.as_str())
+                });
+            let Some((plan, change)) = late else {
+                return Ok(());
+            };
+            if Instant::now() >= deadline {
+                return Err(BusError::Unusable {
+                    what: format!(
+                        "{} of {} did not change in {CREATE_TIMEOUT:?}",
+                        change.setting, plan.name
+                    ),
+                    hint: "see the logs of the brokers".to_owned(),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Makes the topics that do not exist yet; the others stay as they are.

@@ -34,6 +34,9 @@ const EVENTS: usize = 8;
 /// After so long a transaction counts as slow: brokers that answer take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Wait before a call is taken up again that came back at once.
+const RETRY: Duration = Duration::from_millis(20);
+
 /// One wait for deliveries.
 const POLL: Duration = Duration::from_millis(1);
 
@@ -285,7 +288,10 @@ impl Transactions {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match call(left.min(PATIENCE)) {
-                Err(error) if timed_out(&error) && Instant::now() < until => self.complain(),
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < until => {
+                    self.complain();
+                    std::thread::sleep(RETRY);
+                }
                 result => return result,
             }
         }
@@ -308,12 +314,6 @@ impl Transactions {
             _ => Failure::Aborted(reason),
         }
     }
-}
-
-/// Tells whether a call can be taken up again where it was.
-fn timed_out(error: &KafkaError) -> bool {
-    let resumable = matches!(error, KafkaError::Transaction(e) if e.is_retriable());
-    resumable && code(error) == Some(RDKafkaErrorCode::OperationTimedOut)
 }
 
 fn refused(undelivered: &Undelivered) -> Failure {

@@ -59,10 +59,37 @@ fn a_lost_answer_is_found_out() {
 }
 
 #[test]
+fn an_expired_transaction_is_done_again() {
+    let Some((_, proxy)) = &shared::shared().link else {
+        return;
+    };
+    let case = Case::with("expired", |options| {
+        hasty(options);
+        options.transaction_timeout = Duration::from_secs(1);
+    });
+    case.feed(0..30);
+    let mut session = case.open(10);
+    let first = batch(&mut *session);
+    // By then the broker has ended the transaction by itself: it looks for such ones every half second.
+    proxy.lose_commit(&case.prefix, Lost::Time(Duration::from_secs(4)));
+    let happened = case.copy(&mut *session, &first, first.messages.len());
+    assert!(proxy.disarmed(&case.prefix), "the producer began anew");
+    assert!(
+        matches!(happened.unwrap(), Commit::Rewound { .. }),
+        "it came too late"
+    );
+    assert_eq!(case.records(&telex_model::Topic::Pages), []);
+    case.copy_all(&mut *session);
+    case.check(30);
+}
+
+#[test]
 fn a_broker_ends_and_comes_back() {
-    // Skips where there is none.
-    shared::shared();
-    let own = shared::start_linked("restarted").unwrap();
+    // A broker of its own, for others need theirs meanwhile.
+    let own = match shared::start_linked("restarted") {
+        Ok(own) => own,
+        Err(reason) => return super::broker::missing(&reason),
+    };
     let (broker, _) = own.link.as_ref().unwrap();
     let case = Case::on(&own.address, "away", hasty);
     let mut session = case.open(10);

@@ -14,6 +14,8 @@ const END_TXN: u16 = 26;
 pub enum Lost {
     Request,
     Answer,
+    /// Nothing, but it arrives after so long.
+    Time(Duration),
 }
 
 /// What is to be lost: until the producer begins anew, as one does that does not know what happened.
@@ -75,6 +77,9 @@ fn serve(client: &TcpStream, state: &State) {
     let Ok(broker) = TcpStream::connect(address) else {
         return;
     };
+    // Requests are small and wait for each other: held back for more they take 40 ms each.
+    broker.set_nodelay(true).unwrap();
+    client.set_nodelay(true).unwrap();
     let (mut answers, mut to_client) = (broker.try_clone().unwrap(), client.try_clone().unwrap());
     let back = std::thread::spawn(move || {
         drop(io::copy(&mut answers, &mut to_client));
@@ -91,15 +96,20 @@ fn requests(mut client: &TcpStream, mut broker: &TcpStream, state: &State) -> io
     loop {
         let mut length = [0; 4];
         client.read_exact(&mut length)?;
-        let mut request = vec![0; u32::from_be_bytes(length) as usize];
-        client.read_exact(&mut request)?;
-        let lost = state.lost(&request);
+        let mut request = length.to_vec();
+        request.resize(4 + u32::from_be_bytes(length) as usize, 0);
+        client.read_exact(request.get_mut(4..).unwrap_or_default())?;
+        let lost = state.lost(request.get(4..).unwrap_or_default());
+        if let Some(Lost::Time(time)) = lost {
+            std::thread::sleep(time);
+            broker.write_all(&request)?;
+            continue;
+        }
         if lost == Some(Lost::Answer) {
             // From here on nothing comes back.
             client.shutdown(Shutdown::Write)?;
         }
         if lost != Some(Lost::Request) {
-            broker.write_all(&length)?;
             broker.write_all(&request)?;
         }
         if lost.is_some() {

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{Context, explain, run as running};
 use crate::cli::DemoArgs;
-use crate::config::{Config, DataDir, Period};
+use crate::config::{BusConfig, Config, DataDir, Period};
 use crate::error::CliError;
 use crate::open::{self, Use};
 use crate::output::{self, harmless};
@@ -86,6 +86,8 @@ pub(crate) fn run(context: Context, args: &DemoArgs) -> Result<(), CliError> {
 /// The settings that make a demo short: many requests a second to hosts that are ours, quick retries.
 fn settings(mut config: Config, folder: &std::path::Path) -> Result<Config, CliError> {
     config.data_dir = DataDir(folder.to_owned());
+    // Its feeds are no business of a broker that others use.
+    config.bus = BusConfig::default();
     config.limits.host.requests_per_second = 20.0;
     config.limits.host.concurrency = NonZeroU32::MIN.saturating_add(3);
     config.web.allow_addresses = vec!["127.0.0.0/8".parse().map_err(|e| CliError::Bug(format!("{e}")))?];
@@ -288,5 +290,8 @@ fn summary(
     output::line("")?;
     output::line("Your own feeds, from an OPML file or a list of URLs:")?;
     output::line("  telex run all --feeds feeds.opml --data-dir telex-data")?;
-    output::line("  telex articles --data-dir telex-data --tag ukraine")
+    output::line("  telex articles --data-dir telex-data --tag ukraine")?;
+    output::line("The same on Apache Kafka, any number of processes a stage (make kafka starts a broker):")?;
+    output::line("  telex topics apply --bus kafka --brokers HOST:PORT")?;
+    output::line("  telex run all --feeds feeds.opml --bus kafka --brokers HOST:PORT")
 }
