@@ -98,7 +98,7 @@ pub fn of_site() -> Result<Set> {
     })
 }
 
-/// Fetches a page of the test site, none where it has moved; HTTP 1.0 and no encodings, so that the body is what follows
+/// Fetches a page of the test site, none where it has moved or is not in UTF-8 (decoding is the fetcher's); HTTP 1.0 and no encodings, so that the body is what follows
 /// the head.
 fn fetch(url: &str) -> Result<Option<String>> {
     let (host, path) = url
@@ -112,7 +112,9 @@ fn fetch(url: &str) -> Result<Option<String>> {
     )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer);
+    let Ok(answer) = String::from_utf8(answer) else {
+        return Ok(None);
+    };
     let (head, body) = answer.split_once("\r\n\r\n").context("no head")?;
     let is_there = head.split(' ').nth(1).is_some_and(|status| status == "200");
     Ok(is_there.then(|| body.to_owned()))
