@@ -66,6 +66,8 @@ impl Harness for Kafka {
     fn restart(&mut self) {
         let mut options = KafkaOptions::new(&shared::shared().address);
         options.transactional_id_prefix.clone_from(&self.id);
+        // A commit that is lost is waited for so long, and a machine under load must not take longer for one that is not.
+        options.transaction_timeout = Duration::from_secs(5);
         self.bus = Some(Arc::new(KafkaBus::open(options).unwrap()));
     }
 
