@@ -206,6 +206,28 @@ impl<'a> Processes<'a> {
     }
 }
 
+impl Drop for Processes<'_> {
+    /// A test that fails shows what its processes said.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for (port, (stage, _)) in &self.all {
+            let log = self.cluster.world.path().join(format!("{stage}-{port}.log"));
+            let text = std::fs::read_to_string(log).unwrap_or_default();
+            let last: Vec<&str> = text.lines().rev().take(15).collect();
+            let metric = |name| metric(*port, name, *stage);
+            eprintln!(
+                "{stage} on {port}: ready {:?}, {:?} partitions, lag {:?}",
+                ready(*port),
+                metric("assigned_partitions"),
+                metric("lag_messages")
+            );
+            last.iter().rev().for_each(|line| eprintln!("    {line}"));
+        }
+    }
+}
+
 fn metric(port: u16, name: &str, stage: Stage) -> Option<f64> {
     let (_, text) = get(port, "/metrics")?;
     let series = format!("telex_{name}{{stage=\"{stage}\"}}");
