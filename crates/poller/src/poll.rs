@@ -43,10 +43,14 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// Where the feed is asked for.
     fn address(&self) -> &str {
-        self.state.moved_to.as_deref().unwrap_or(&self.record.url)
+        address(&self.record, Some(&self.state))
     }
+}
+
+/// Where a feed is asked for: where it has moved for good, else where the list has it.
+pub(crate) fn address<'a>(record: &'a FeedRecord, state: Option<&'a FeedState>) -> &'a str {
+    state.and_then(|s| s.moved_to.as_deref()).unwrap_or(&record.url)
 }
 
 /// What a poll led to.

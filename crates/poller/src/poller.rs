@@ -420,9 +420,8 @@ impl Source for Poller {
             let Some(record) = feed.record.as_ref().filter(|r| !r.paused) else {
                 continue;
             };
-            let moved = feed.state.as_ref().and_then(|s| s.moved_to.as_deref());
-            let address = Url::parse(moved.unwrap_or(&record.url));
-            let host = address.map(|u| host_key(&u)).unwrap_or_default();
+            let address = poll::address(record, feed.state.as_ref());
+            let host = Url::parse(address).map(|u| host_key(&u)).unwrap_or_default();
             match self.shared.limits.try_acquire(&host) {
                 Ok(permit) => self.begin(id, permit),
                 Err(wait) => {
