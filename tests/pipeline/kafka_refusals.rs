@@ -182,6 +182,7 @@ fn missing_rights_and_wrong_passwords_are_refused() {
                  password=\"right\" user_admin=\"right\" user_guest=\"guest\";";
     let Some(broker) = start(
         "rights",
+        1,
         &[
             "listener.security.protocol.map=PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name=PLAINTEXT",

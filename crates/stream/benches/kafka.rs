@@ -43,7 +43,7 @@ fn main() {
     let given = std::env::var("TELEX_TEST_KAFKA").ok();
     let own = given
         .is_none()
-        .then(|| broker::Broker::start("bench", &[]).unwrap());
+        .then(|| broker::Broker::start("bench", 1, &[]).unwrap());
     let address = given.or(own.as_ref().map(|b| b.address.clone())).unwrap();
     let bus = KafkaBus::open(KafkaOptions::new(address.clone())).unwrap();
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros();

@@ -407,11 +407,7 @@ impl Appender {
             .group_metadata()
             .ok_or(KafkaError::Canceled)
             .map_err(failed)?;
-        let offsets = Offsets {
-            list: &list,
-            group: &group,
-        };
-        let mut result = self.producer.transact(records, Some(&offsets));
+        let mut result = self.producer.transact(records, Some(Offsets { list, group }));
         if let Err(Failure::Unknown(reason)) = result {
             tracing::warn!(reason, "the outcome of writing is looked up");
             result = self.producer.begin_anew().and_then(|()| {

@@ -258,6 +258,7 @@ impl Driver<'_> {
             ..Transaction::default()
         };
         let done = self.commit(transaction)?;
+        tracing::debug!(?attempts, done, "attempts written");
         if done {
             then(&mut self.attempts, &attempts);
         }

@@ -52,7 +52,7 @@ impl ClientContext for Member {
     fn error(&self, error: KafkaError, reason: &str) {
         // While it closes, the end of a partition comes this way.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            tracing::warn!(%error, reason, "the Kafka consumer reports a fault");
+            fault(&error, reason, "the Kafka consumer reports a fault");
         }
     }
 }
@@ -115,7 +115,7 @@ impl ClientContext for Deliveries {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "the Kafka producer reports a fault");
+        fault(&error, reason, "the Kafka producer reports a fault");
     }
 }
 
@@ -164,6 +164,19 @@ impl ClientContext for Quiet {
 }
 
 impl ConsumerContext for Quiet {}
+
+/// Logs a fault. Of connections the client's own log tells, without the many repetitions, and of what follows from
+/// them the session does.
+fn fault(error: &KafkaError, reason: &str, what: &str) {
+    match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::Resolve,
+        ) => tracing::debug!(%error, reason, "{what}"),
+        _ => tracing::warn!(%error, reason, "{what}"),
+    }
+}
 
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {

@@ -140,8 +140,8 @@ pub(super) fn is_permanent(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Tells whether the client asked the wrong broker, or there is no right one yet.
-pub(super) fn is_about_leaders(code: RDKafkaErrorCode) -> bool {
+/// Tells whether the client asked the wrong broker or one that is gone, or there is no right one yet.
+pub(super) fn is_passing(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         code,
@@ -152,6 +152,9 @@ pub(super) fn is_about_leaders(code: RDKafkaErrorCode) -> bool {
             | Code::FencedLeaderEpoch
             | Code::UnknownLeaderEpoch
             | Code::OffsetNotAvailable
+            | Code::BrokerTransportFailure
+            | Code::BrokerDestroy
+            | Code::DestroyBroker
     )
 }
 

@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
 
 use crate::session::{Assignment, Event, Fatal};
 
 use super::context::Rebalance;
+use super::error::code;
 use super::part::{Mark, Part, fetch_committed};
 use super::producer::Failure;
 use super::session::{KafkaSession, defect};
@@ -41,6 +43,7 @@ impl KafkaSession {
                         self.hand_back(&partitions)?;
                         continue;
                     }
+                    self.tell("partitions are given up", &partitions);
                     let deadline = Instant::now() + self.options.max_poll_interval / 3;
                     self.revoking = Some(partitions.clone());
                     return Ok(Some(Event::Revoked { partitions, deadline }));
@@ -50,11 +53,16 @@ impl KafkaSession {
                     self.hand_back(&partitions)?;
                     self.stale = self.stale && !self.parts.is_empty();
                     if !partitions.is_empty() {
+                        self.tell("partitions are lost", &partitions);
                         return Ok(Some(Event::Lost(partitions)));
                     }
                 }
             }
         }
+    }
+
+    fn tell(&self, what: &str, partitions: &[u32]) {
+        tracing::info!(group = self.config.group, ?partitions, "{what}");
     }
 
     /// Drops what was received from partitions and not handed out.
@@ -106,6 +114,7 @@ impl KafkaSession {
         if marks.is_empty() && !first {
             return Ok(None);
         }
+        self.tell("partitions are taken over", &partitions);
         let assigned = marks.iter().map(|mark| Assignment {
             partition: mark.partition,
             committed: mark.next,
@@ -118,7 +127,15 @@ impl KafkaSession {
     fn marks(&mut self, partitions: &[u32]) -> Result<Vec<Mark>, String> {
         let client = self.client().map_err(|e| e.to_string())?;
         let mut marks = fetch_committed(client, &self.config.input, partitions, OFFSETS_WAIT)
-            .map_err(|e| format!("the offsets of group {} cannot be read: {e}", self.config.group))?;
+            .map_err(|e| {
+                let open = match code(&e) {
+                    Some(RDKafkaErrorCode::OperationTimedOut) => {
+                        "; if that goes on, look for a transaction that stays open (kafka-transactions.sh find-hanging)"
+                    }
+                    _ => "",
+                };
+                format!("the offsets of group {} cannot be read: {e}{open}", self.config.group)
+            })?;
         let new: Vec<u32> = partitions
             .iter()
             .copied()

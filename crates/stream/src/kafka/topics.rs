@@ -15,7 +15,7 @@ use super::KafkaOptions;
 use super::client;
 use super::context::Quiet;
 use super::convert::{partition_id, unsigned};
-use super::error::{code, coded, is_about_leaders, is_configuration, text, unusable};
+use super::error::{code, coded, is_configuration, is_passing, text, unusable};
 use super::plan::Found;
 
 /// Longest wait for an answer about topics and offsets.
@@ -61,7 +61,7 @@ impl Topics {
 
     /// Number of brokers, if one answers in time.
     pub(super) fn answers(&self, within: Duration) -> Result<usize, BusError> {
-        match self.client.fetch_metadata(None, within) {
+        match patiently(within, |left| self.client.fetch_metadata(None, left)) {
             Ok(found) => Ok(found.brokers().len()),
             Err(error) => Err(self.unreachable(&error)),
         }
@@ -105,9 +105,7 @@ impl Topics {
     /// Partitions and copies of a topic.
     pub(super) fn layout(&self, topic: &str) -> Result<Found, BusError> {
         let what = format!("topic {topic} cannot be looked up");
-        let metadata = self
-            .client
-            .fetch_metadata(Some(topic), TIMEOUT)
+        let metadata = patiently(TIMEOUT, |left| self.client.fetch_metadata(Some(topic), left))
             .map_err(|e| unusable(&what, &e))?;
         let found = metadata.topics().iter().find(|t| t.name() == topic);
         let Some(found) = found else {
@@ -151,9 +149,7 @@ impl Topics {
 
     /// Names of all topics but Kafka's own.
     pub(super) fn names(&self) -> Result<Vec<String>, BusError> {
-        let metadata = self
-            .client
-            .fetch_metadata(None, TIMEOUT)
+        let metadata = patiently(TIMEOUT, |left| self.client.fetch_metadata(None, left))
             .map_err(|e| unusable("the topics cannot be listed", &e))?;
         let mut names: Vec<String> = metadata
             .topics()
@@ -231,22 +227,10 @@ impl Topics {
         }
         // Takes in what the client has to say, which would pile up otherwise.
         while client.poll(Duration::ZERO).is_some() {}
-        let until = Instant::now() + within;
-        loop {
-            match self.ask_once(client, topic, partitions, place, within) {
-                // Leaders change when brokers come and go, and are chosen a moment after a topic is made.
-                Err(error) if code(&error).is_some_and(is_about_leaders) && Instant::now() < until => {
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-                Err(error) => {
-                    return Err(unusable(
-                        &format!("the offsets of {topic} cannot be read"),
-                        &error,
-                    ));
-                }
-                Ok(found) => return Ok(found),
-            }
-        }
+        patiently(within, |left| {
+            self.ask_once(client, topic, partitions, place, left)
+        })
+        .map_err(|e| unusable(&format!("the offsets of {topic} cannot be read"), &e))
     }
 
     fn ask_once(
@@ -286,5 +270,19 @@ impl Topics {
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, u32>> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks again while brokers come and go: it takes a moment until others lead what a broker that is gone has led.
+fn patiently<T>(within: Duration, ask: impl Fn(Duration) -> KafkaResult<T>) -> KafkaResult<T> {
+    let until = Instant::now() + within;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match ask(left) {
+            Err(error) if code(&error).is_some_and(is_passing) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            result => return result,
+        }
     }
 }

@@ -58,11 +58,7 @@ impl KafkaSession {
             self.stale = true;
             return Ok(Commit::Fenced);
         };
-        let offsets = Offsets {
-            list: &list,
-            group: &group,
-        };
-        match self.producer.transact(records, Some(&offsets)) {
+        match self.producer.transact(records, Some(Offsets { list, group })) {
             Ok(()) => Ok(self.committed(&marks)),
             Err(Failure::Permanent(error)) => Err(error.into()),
             Err(Failure::Aborted(reason)) => Ok(Commit::Rewound { reason }),

@@ -299,7 +299,9 @@ pub fn finds_the_message_that_kills(harness: &mut dyn Harness) {
     };
     while run_or_die(&mut case, 50, kill) {
         deaths += 1;
-        assert!(deaths < 6, "the killer is not found");
+        // Three make a suspect and one more a culprit. A death where batches ended between the killer and what came
+        // before it, as a bus may have it, counts only from the next assignment on.
+        assert!(deaths < 12, "the killer is not found");
         if deaths == 3 {
             // Messages of partitions that nobody suspects, beside those that are suspects by now.
             case.feed(60, 120, 30);

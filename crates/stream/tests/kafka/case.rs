@@ -118,6 +118,21 @@ impl Case {
         all
     }
 
+    /// Waits until so many messages of input and output, and the group's offsets, are there for readers: brokers answer
+    /// a commit a moment before.
+    pub fn settle(&self, items: usize, pages: usize) {
+        let until = Instant::now() + PATIENCE;
+        while (
+            self.records(&Topic::Items).len(),
+            self.records(&Topic::Pages).len(),
+        ) != (items, pages)
+        {
+            assert!(Instant::now() < until, "never settled");
+        }
+        let group = format!("{}-group", self.prefix);
+        self.bus.committed(&group, &self.topic(&Topic::Items)).unwrap();
+    }
+
     /// Every id below `count` is in the output, once, in order per key.
     pub fn check(&self, count: usize) {
         let mut seen = BTreeSet::new();

@@ -86,6 +86,7 @@ fn an_expired_transaction_is_done_again() {
 #[test]
 fn a_broker_ends_and_comes_back() {
     // A broker of its own, for others need theirs meanwhile.
+    shared::log();
     let own = match shared::start_linked("restarted") {
         Ok(own) => own,
         Err(reason) => return super::broker::missing(&reason),
@@ -97,10 +98,15 @@ fn a_broker_ends_and_comes_back() {
         let from = if killed { 30 } else { 0 };
         case.feed(from..from + 30);
         let part = batch(&mut *session);
-        case.copy(&mut *session, &part, 5.min(part.messages.len()))
-            .unwrap();
+        let copied = 5.min(part.messages.len());
+        case.copy(&mut *session, &part, copied).unwrap();
         session.rewind().unwrap();
-        broker.end(killed);
+        case.settle(from + 30, from + copied);
+        if killed {
+            broker.kill();
+        } else {
+            broker.end();
+        }
         let until = Instant::now() + Duration::from_secs(2);
         while Instant::now() < until {
             session.next(Duration::from_millis(200)).unwrap();
