@@ -25,6 +25,14 @@ pub fn missing(reason: &str) {
     std::io::stderr().write_all(text.as_bytes()).unwrap_or_default();
 }
 
+/// How a broker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    InGoodOrder,
+    /// As when its machine fails.
+    WithoutNotice,
+}
+
 /// One broker or three, which end with this value, or with the process, however that ends.
 pub struct Broker {
     /// Where clients begin: `host:port`, joined by commas.
@@ -67,22 +75,28 @@ impl Broker {
         })
     }
 
-    /// Ends the brokers in good order.
-    pub fn end(&self) {
-        let ended = script("down", &self.folder).status();
-        assert!(ended.is_ok_and(|s| s.success()));
-    }
-
-    /// Ends the first broker without notice, as when its machine fails.
+    /// Ends one of the brokers, which count from 1.
     ///
-    /// Of a lone broker nothing may be under way then: what it had decided to commit and not yet marked in the
-    /// partitions, it takes for partitions that are gone when it starts again, and the transaction stays open for ever
-    /// (seen with Apache Kafka 4.3.1, whose log then says "Couldn't find leader endpoint for partitions"). Of several,
-    /// another one takes over.
-    pub fn kill(&self) {
-        let pid = std::fs::read_to_string(self.folder.join("broker-1/pid")).expect("it runs");
-        let ended = Command::new("kill").args(["-9", pid.trim()]).status();
-        assert!(ended.is_ok_and(|s| s.success()));
+    /// Of a lone broker nothing may be under way when it is killed: what it had decided to commit and not yet marked in
+    /// the partitions, it takes for partitions that are gone when it starts again, and the transaction stays open for
+    /// ever (seen with Apache Kafka 4.3.1, whose log then says "Couldn't find leader endpoint for partitions"). Of
+    /// several, another one takes over.
+    pub fn end(&self, number: u32, how: End) {
+        let file = self.folder.join(format!("broker-{number}/pid"));
+        let pid = std::fs::read_to_string(file).expect("it runs");
+        let signal = match how {
+            End::InGoodOrder => "-TERM",
+            End::WithoutNotice => "-KILL",
+        };
+        let sent = Command::new("kill").args([signal, pid.trim()]).status();
+        assert!(sent.is_ok_and(|s| s.success()));
+        let runs = || {
+            let status = script("status", &self.folder).output().expect("bash runs");
+            String::from_utf8_lossy(&status.stdout).contains(&format!("broker-{number}: runs"))
+        };
+        while runs() {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
     }
 
     /// Starts brokers that ended again, with their data, where they were.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use telex_model::Stage;
 use telex_site::Special;
 
-use crate::broker::{self, Broker};
+use crate::broker::{self, Broker, End};
 use crate::world::{Started, World, canonical, finish, free_port, get, rows, said, wait_for};
 
 /// The broker of all tests here but those that restart it.
@@ -173,6 +173,10 @@ impl<'a> Processes<'a> {
         self.all.keys().copied().collect()
     }
 
+    fn ready(&self) -> bool {
+        self.ports().iter().all(|port| ready(*port) == Some(true))
+    }
+
     fn of(&self, stage: Stage) -> Vec<u16> {
         let ours = self.all.iter().filter(|(_, (s, _))| *s == stage);
         ours.map(|(port, _)| *port).collect()
@@ -325,8 +329,32 @@ fn processes_die_come_and_go_and_every_article_comes_once() {
     work.finish(processes);
 }
 
-/// Three brokers: one is killed in the middle of the work, which goes on; it comes back, and then all end and come
-/// back.
+/// The only broker ends and comes back: meanwhile no stage says that it is ready, and then all go on.
+#[test]
+fn the_broker_restarts_and_every_article_comes_once() {
+    let Some(own) = start("restarts", 1, &[]) else {
+        return;
+    };
+    let cluster = Cluster::new(&own.address, "restarts");
+    let mut processes = Processes::new(&cluster);
+    for stage in Stage::ALL {
+        processes.start(stage);
+    }
+    Stage::ALL.iter().for_each(|stage| processes.settle(*stage));
+    let mut work = Work::new(&cluster);
+
+    work.next(&processes, Stage::Fetcher);
+    own.end(1, End::InGoodOrder);
+    let ports = processes.ports();
+    wait_for("the processes to notice", || {
+        ports.iter().all(|port| ready(*port) == Some(false))
+    });
+    own.restart();
+    wait_for("all processes to be ready", || processes.ready());
+    work.finish(processes);
+}
+
+/// Three brokers: one is killed and another one stopped in the middle of the work, which goes on; both come back.
 #[test]
 fn brokers_die_and_restart_and_every_article_comes_once() {
     let Some(own) = start("three", 3, &[]) else {
@@ -334,26 +362,24 @@ fn brokers_die_and_restart_and_every_article_comes_once() {
     };
     let cluster = Cluster::new(&own.address, "brokers");
     let mut processes = Processes::new(&cluster);
-    Stage::ALL.iter().for_each(|stage| {
-        processes.start(*stage);
-    });
+    for stage in Stage::ALL {
+        processes.start(stage);
+    }
     Stage::ALL.iter().for_each(|stage| processes.settle(*stage));
     let mut work = Work::new(&cluster);
 
     work.next(&processes, Stage::Fetcher);
-    own.kill();
+    own.end(1, End::WithoutNotice);
     work.next(&processes, Stage::Classifier);
     work.next(&processes, Stage::Sink);
     own.restart();
-    work.next(&processes, Stage::Sink);
+    wait_for("all processes to be ready", || processes.ready());
 
     work.next(&processes, Stage::Fetcher);
-    own.end();
-    let all_are =
-        |processes: &Processes<'_>, state| processes.ports().iter().all(|p| ready(*p) == Some(state));
-    wait_for("the processes to notice", || all_are(&processes, false));
+    own.end(2, End::InGoodOrder);
+    work.next(&processes, Stage::Sink);
     own.restart();
-    wait_for("the processes to be ready again", || all_are(&processes, true));
+    wait_for("all processes to be ready", || processes.ready());
     work.finish(processes);
 }
 

@@ -109,6 +109,11 @@ impl fmt::Debug for KafkaOptions {
     }
 }
 
+/// Tells the version of the client library.
+pub fn library_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}
+
 /// The bus on Apache Kafka.
 pub struct KafkaBus {
     options: Arc<KafkaOptions>,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use telex_stream::kafka::KafkaOptions;
 use telex_stream::{Commit, Event};
 
+use super::broker::End;
 use super::case::{Case, PATIENCE, batch};
 use super::proxy::Lost;
 use super::shared;
@@ -102,11 +103,14 @@ fn a_broker_ends_and_comes_back() {
         case.copy(&mut *session, &part, copied).unwrap();
         session.rewind().unwrap();
         case.settle(from + 30, from + copied);
-        if killed {
-            broker.kill();
-        } else {
-            broker.end();
-        }
+        broker.end(
+            1,
+            if killed {
+                End::WithoutNotice
+            } else {
+                End::InGoodOrder
+            },
+        );
         let until = Instant::now() + Duration::from_secs(2);
         while Instant::now() < until {
             session.next(Duration::from_millis(200)).unwrap();

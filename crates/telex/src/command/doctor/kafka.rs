@@ -37,10 +37,19 @@ pub(super) fn look(context: &Context, bus: &KafkaBus, found: &mut Vec<Finding>) 
         return Ok(false);
     }
     let names: Vec<String> = plans.into_iter().map(|p| p.name).collect();
-    found.push(match bus.rehearse(&names) {
-        Ok(()) => fine("rights", "all topics can be read and written in a transaction"),
-        Err(error) => failed("rights", &error.to_string()),
-    });
+    match bus.rehearse(&names) {
+        Ok(()) => {
+            found.push(fine(
+                "rights",
+                "all topics can be read and written in a transaction",
+            ));
+            let library = telex_stream::kafka::library_version();
+            let seen =
+                format!("librdkafka {library}; the brokers fence transactions by group (2.5 or newer)");
+            found.push(fine("versions", seen));
+        }
+        Err(error) => found.push(failed("rights", &error.to_string())),
+    }
     Ok(true)
 }
 
