@@ -339,7 +339,7 @@ impl Bus for KafkaBus {
         let mut found = Vec::new();
         let mut quiet = 0;
         let mut guard = lock(&self.reader);
-        let reader = match guard.take() {
+        let mut reader = match guard.take() {
             Some(reader) => reader,
             None => Reader::open(&self.options)?,
         };

@@ -99,6 +99,7 @@ impl Pipeline {
         once: bool,
         runtime: &Handle,
     ) -> Result<Self, CliError> {
+        let begun = Instant::now();
         let classifier = Arc::new(open::classifier(config)?);
         let tag_topics = open::tag_topics(&classifier)?;
         let topics: Vec<Topic> = tag_topics.iter().map(|(_, t)| t.clone()).collect();
@@ -115,8 +116,8 @@ impl Pipeline {
             once,
         };
         let mut running = Vec::new();
-        for stage in stages {
-            running.push(setup.stage(*stage, &classifier, &tag_topics)?);
+        for (stage, session) in stages.iter().zip(setup.sessions(stages)?) {
+            running.push(setup.stage(*stage, session, &classifier, &tag_topics)?);
         }
         Ok(Self {
             stages: running,
@@ -124,7 +125,7 @@ impl Pipeline {
             health: setup.health,
             polled: setup.polled,
             tags: tag_topics.into_iter().map(|(tag, _)| tag).collect(),
-            begun: Instant::now(),
+            begun,
         })
     }
 
@@ -217,16 +218,26 @@ impl Pipeline {
 }
 
 impl Setup<'_> {
-    fn stage(
-        &mut self,
-        stage: Stage,
-        classifier: &Arc<Classifier>,
-        tags: &[(String, Topic)],
-    ) -> Result<Running, CliError> {
-        let control = Control::default();
+    /// Opens the stages' sessions side by side: on Kafka each waits for the brokers.
+    fn sessions(&self, stages: &[Stage]) -> Result<Vec<Box<dyn Session>>, CliError> {
+        std::thread::scope(|scope| {
+            let opening: Vec<_> = stages
+                .iter()
+                .map(|stage| scope.spawn(|| self.session(*stage)))
+                .collect();
+            let opened = opening.into_iter().zip(stages).map(|(session, stage)| {
+                session
+                    .join()
+                    .map_err(|_| CliError::Bug(format!("opening the {stage} panicked")))?
+            });
+            opened.collect()
+        })
+    }
+
+    fn session(&self, stage: Stage) -> Result<Box<dyn Session>, CliError> {
         let prefix = &self.config.bus.topic_prefix;
         let pages = stage == Stage::Cleaner;
-        let session = self.open.bus.session(SessionConfig {
+        Ok(self.open.bus.session(SessionConfig {
             group: format!("{prefix}.{stage}"),
             input: stage.input().name(prefix),
             max_batch_messages: if pages {
@@ -235,7 +246,18 @@ impl Setup<'_> {
                 BATCH_MESSAGES
             },
             max_batch_bytes: if pages { PAGE_BATCH } else { BATCH },
-        })?;
+        })?)
+    }
+
+    fn stage(
+        &mut self,
+        stage: Stage,
+        session: Box<dyn Session>,
+        classifier: &Arc<Classifier>,
+        tags: &[(String, Topic)],
+    ) -> Result<Running, CliError> {
+        let control = Control::default();
+        let prefix = &self.config.bus.topic_prefix;
         let metrics = self.metrics(stage);
         let context = SourceContext {
             control: control.clone(),

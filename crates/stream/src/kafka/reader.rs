@@ -17,12 +17,15 @@ use super::client;
 use super::context::Quiet;
 use super::convert::{message, partition_id, signed};
 use super::error::{is_permanent, unusable};
+use super::topics::TIMEOUT;
 
 /// One wait for a record.
 const SLICE: Duration = Duration::from_millis(500);
 
 pub(super) struct Reader {
     consumer: BaseConsumer<Quiet>,
+    /// What was read last.
+    topic: String,
 }
 
 /// What a reader came upon.
@@ -39,12 +42,13 @@ impl Reader {
         let consumer = client::reader(options, &options.reader_group())
             .create_with_context(Quiet::default())
             .map_err(|e| unusable("the Kafka client cannot be set up", &e))?;
-        Ok(Self { consumer })
+        let topic = String::new();
+        Ok(Self { consumer, topic })
     }
 
     /// Reads a partition from an offset on, or from its beginning if that offset is gone, until told to stop.
     pub(super) fn read(
-        &self,
+        &mut self,
         topic: &str,
         partition: u32,
         from: u64,
@@ -52,6 +56,13 @@ impl Reader {
     ) -> Result<(), BusError> {
         let what = format!("{topic}/{partition} cannot be read");
         let failed = |e: &KafkaError| unusable(&what, e);
+        if self.topic != topic {
+            // By itself the client asks for the leaders of another topic once a second.
+            self.consumer
+                .fetch_metadata(Some(topic), TIMEOUT)
+                .map_err(|e| failed(&e))?;
+            topic.clone_into(&mut self.topic);
+        }
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition_id(partition), Offset::Offset(signed(from)))
             .map_err(|e| failed(&e))?;

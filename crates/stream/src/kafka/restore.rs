@@ -13,6 +13,7 @@ use crate::message::Message;
 use crate::session::{Commit, Fatal};
 
 use super::convert::{fence, fence_record};
+use super::part::Mark;
 use super::reader::{Read, Reader};
 use super::session::KafkaSession;
 
@@ -36,11 +37,18 @@ impl KafkaSession {
         if partition >= count {
             return Err(BusError::NoTopic(format!("{topic}/{partition}")).into());
         }
-        let Some(nonce) = self.write_fence(topic, partition)? else {
+        let place = (topic.to_owned(), partition);
+        if !self.fences.contains_key(&place) && !self.write_fences(topic, partition, count)? {
             // Whoever owns the partition now restores it; this session is told next that it is gone.
             return Ok(());
+        }
+        // Used once: what is restored again needs a new one.
+        let Some(nonce) = self.fences.remove(&place) else {
+            return Err(Fatal::Defect(format!(
+                "no fence was written into {topic}/{partition}"
+            )));
         };
-        let reader = match self.reader.take() {
+        let mut reader = match self.reader.take() {
             Some(reader) => reader,
             None => Reader::open(&self.options)?,
         };
@@ -81,20 +89,29 @@ impl KafkaSession {
         }
     }
 
-    /// Writes a fence and gives its nonce; none if the session no longer owns its partitions.
-    fn write_fence(&mut self, topic: &str, partition: u32) -> Result<Option<String>, Fatal> {
+    /// Writes a fence into this partition, and in the same transaction into all others that the session owns: they
+    /// are restored next, and a transaction each takes longer than the reading. False if the session no longer owns
+    /// its partitions.
+    fn write_fences(&mut self, topic: &str, partition: u32, count: u32) -> Result<bool, Fatal> {
         let until = Instant::now() + FENCE_TIMEOUT;
+        if !self.parts.contains_key(&partition) {
+            return Err(Fatal::Defect(format!(
+                "restore of partition {partition}, which is not owned"
+            )));
+        }
         loop {
             let nonce = self.transaction_id();
-            let Some(part) = self.parts.get(&partition) else {
-                return Err(Fatal::Defect(format!(
-                    "restore of partition {partition}, which is not owned"
-                )));
-            };
-            let record = fence_record(topic, partition, &nonce);
-            match self.attempt(vec![part.mark(partition)], &[(partition, record)])? {
-                Commit::Committed => return Ok(Some(nonce)),
-                Commit::Fenced => return Ok(None),
+            let owned = self.parts.iter().filter(|(p, _)| **p < count);
+            let marks: Vec<Mark> = owned.map(|(p, part)| part.mark(*p)).collect();
+            let record = |mark: &Mark| (mark.partition, fence_record(topic, mark.partition, &nonce));
+            let records: Vec<_> = marks.iter().map(record).collect();
+            match self.attempt(marks, &records)? {
+                Commit::Committed => {
+                    let fence = |(p, _): &(u32, _)| ((topic.to_owned(), *p), nonce.clone());
+                    self.fences.extend(records.iter().map(fence));
+                    return Ok(true);
+                }
+                Commit::Fenced => return Ok(false),
                 Commit::Rewound { reason } if Instant::now() >= until => {
                     return Err(Fatal::Bus {
                         what: format!("{topic}/{partition} could not be fenced: {reason}"),

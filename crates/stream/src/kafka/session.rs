@@ -1,6 +1,6 @@
 //! A session on Kafka.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -48,6 +48,8 @@ pub(super) struct KafkaSession {
     pub(super) producer: Transactions,
     /// Reads topics that are restored; kept, for there are many partitions.
     pub(super) reader: Option<Reader>,
+    /// Nonces of fences that were written and not yet read, by topic and partition.
+    pub(super) fences: BTreeMap<(String, u32), String>,
     /// Looks how old the lag is; kept while there is lag.
     pub(super) peeker: Option<Peeker>,
     pub(super) parts: Parts,
@@ -101,6 +103,7 @@ impl KafkaSession {
             client: Some(client),
             producer,
             reader: None,
+            fences: BTreeMap::new(),
             peeker: None,
             parts: Parts::new(),
             held: VecDeque::new(),
@@ -289,6 +292,7 @@ impl Session for KafkaSession {
         let until = Instant::now() + wait;
         // Restoring is over, if there was any.
         self.reader = None;
+        self.fences.clear();
         loop {
             if let Some(event) = self.rebalance()? {
                 return Ok(event);
@@ -312,6 +316,8 @@ impl Session for KafkaSession {
     }
 
     fn commit(&mut self, transaction: Transaction) -> Result<Commit, Fatal> {
+        // What is committed now stands behind them.
+        self.fences.clear();
         self.commit_transaction(transaction)
     }
 
