@@ -34,7 +34,18 @@ echo "prometheus: configuration, rules and their unit tests"
 python deploy/check/rules.py
 deploy/grafana/dashboards.py --check
 echo "grafana: dashboards are what dashboards.py writes"
-quietly yamllint --strict --config-file deploy/check/yamllint.yml deploy/prometheus
+quietly yamllint --strict --config-file deploy/check/yamllint.yml deploy/prometheus deploy/compose
+
+quietly hadolint --failure-threshold style deploy/container/Dockerfile
+channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+quietly grep -q "rust:$channel-" deploy/container/Dockerfile
+quietly grep -q "RUSTUP_TOOLCHAIN=$channel\$" deploy/container/Dockerfile
+echo "container: the Dockerfile passes hadolint and builds with the toolchain of the repository"
+compose=(docker-compose --file deploy/compose/compose.yml --profile monitoring)
+quietly "${compose[@]}" config --quiet
+"${compose[@]}" config --format json >"$tools/compose.json"
+python deploy/check/compose.py "$tools/compose.json" ${1:+"$1"}
+
 if [[ -n ${1:-} ]]; then
     deploy/check/live.py "$1"
 else
