@@ -46,6 +46,16 @@ quietly "${compose[@]}" config --quiet
 "${compose[@]}" config --format json >"$tools/compose.json"
 python deploy/check/compose.py "$tools/compose.json" ${1:+"$1"}
 
+CUSTOM_RESOURCES=$tools/custom.json python deploy/check/chart.py ${1:+"$1"}
+if command -v npm >/dev/null; then
+    # Pinned here: two packages are no project.
+    quietly npm install --prefix "$tools/npm" --no-save --no-audit --no-fund --ignore-scripts \
+        @kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0
+    node deploy/check/custom.mjs "$(realpath "$tools/npm")" "$tools/custom.json"
+else
+    echo "NOT CHECKED: custom resources of the chart, for npm is missing"
+fi
+
 if [[ -n ${1:-} ]]; then
     deploy/check/live.py "$1"
 else
