@@ -32,6 +32,7 @@ quietly promtool check rules deploy/prometheus/telex.rules.yml
 quietly promtool test rules deploy/prometheus/*.test.yml
 echo "prometheus: configuration, rules and their unit tests"
 python deploy/check/rules.py
+python deploy/check/documents.py ${1:+"$1"}
 deploy/grafana/dashboards.py --check
 echo "grafana: dashboards are what dashboards.py writes"
 quietly yamllint --strict --config-file deploy/check/yamllint.yml deploy/prometheus deploy/compose
