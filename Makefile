@@ -46,7 +46,7 @@ bench-classifier: setup
 	$(CARGO) bench --locked --package telex-classifier --bench classify
 
 # The binary whose metrics dashboards and alerts are held against; the newest that was built.
-TELEX ?= $(shell ls -t target/release/telex target/debug/telex 2>/dev/null | head -n 1)
+TELEX ?= $(shell cd $(or $(CARGO_TARGET_DIR),target) 2>/dev/null && ls -t $$PWD/*/telex 2>/dev/null | head -n 1)
 
 # Containers, chart, rules and dashboards, as far as that goes without a container engine and a cluster.
 deploy-check: setup-deploy-check
@@ -72,7 +72,7 @@ setup-kafka:
 
 # Prometheus with promtool, and Python for what comes from PyPI.
 setup-deploy-check:
-	@if { command -v prometheus && command -v promtool && python3 -m venv -h; } >/dev/null; then :; \
+	@if { command -v prometheus && command -v promtool && python3 -c 'import ensurepip'; } >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus python3-venv >/dev/null; \
 	else echo "prometheus, promtool or Python's venv is missing (Debian: apt-get install prometheus python3-venv)"; exit 1; fi

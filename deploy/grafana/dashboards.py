@@ -100,7 +100,6 @@ def variable(name, label, query):
         "type": "query",
         "datasource": SOURCE,
         "query": {"query": query, "refId": name},
-        "definition": query,
         "refresh": 2,
         "sort": 1,
         "multi": True,
@@ -127,7 +126,7 @@ def dashboard(name, title, rows, per_stage=False):
     for i, p in enumerate(panels, 1):
         p["id"] = i
     variables = [
-        {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "current": {}},
+        {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
         variable("job", "Installation", "label_values(telex_build_info, job)"),
     ]
     if per_stage:
@@ -143,7 +142,8 @@ def dashboard(name, title, rows, per_stage=False):
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
         "timezone": "browser",
-        "links": [{"type": "dashboards", "tags": ["telex"], "title": "Telex", "asDropdown": False, "includeVars": True, "keepTime": True}],
+        "links": [{"type": "dashboards", "tags": ["telex"], "title": "Telex", "tooltip": "", "icon": "dashboard",
+                   "asDropdown": False, "includeVars": True, "keepTime": True, "targetBlank": False}],  # fmt: skip
         "annotations": {"list": []},
         "templating": {"list": variables},
         "panels": panels,
