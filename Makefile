@@ -2,14 +2,15 @@
 #   make demo    the whole pipeline on a small news world of its own
 #   make test    every test, from unit to whole pipeline
 # Others: make kafka (a real Apache Kafka to try things on), make lint, make release, make bench-cleaner and
-# make bench-classifier (beside their peers)
+# make bench-classifier (beside their peers), make deploy-check (everything in deploy/)
 
 CARGO ?= cargo
 
 # Tests leave a note there when they found no Kafka.
 NO_KAFKA = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-kafka
 
-.PHONY: demo test kafka lint release bench-cleaner bench-classifier setup setup-kafka
+.PHONY: demo test kafka lint release bench-cleaner bench-classifier deploy-check setup setup-kafka \
+  setup-deploy-check
 
 demo: setup
 	$(CARGO) build --release --locked --package telex
@@ -44,6 +45,13 @@ bench-cleaner: setup
 bench-classifier: setup
 	$(CARGO) bench --locked --package telex-classifier --bench classify
 
+# The binary whose metrics dashboards and alerts are held against; the newest that was built.
+TELEX ?= $(shell cd $(or $(CARGO_TARGET_DIR),target) 2>/dev/null && ls -t $$PWD/*/telex 2>/dev/null | head -n 1)
+
+# Containers, chart, rules and dashboards, as far as that goes without a container engine and a cluster.
+deploy-check: setup-deploy-check
+	@deploy/check/check.sh $(TELEX)
+
 # What building needs beside Rust: a C compiler for SQLite and the Kafka client, and Perl for its OpenSSL. Installed
 # where root on Debian may.
 setup:
@@ -61,3 +69,10 @@ setup-kafka:
 	  apt-get update -qq && apt-get install -y -qq default-jre-headless maven kcat || \
 	  echo "Java, Maven or kcat cannot be installed"; \
 	else echo "Java 17, Maven or kcat is missing (Debian: apt-get install default-jre-headless maven kcat)"; fi
+
+# Prometheus with promtool, and Python for what comes from PyPI.
+setup-deploy-check:
+	@if { command -v prometheus && command -v promtool && python3 -c 'import ensurepip'; } >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus python3-venv >/dev/null; \
+	else echo "prometheus, promtool or Python's venv is missing (Debian: apt-get install prometheus python3-venv)"; exit 1; fi

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Checks everything in deploy/ that can be checked without a container engine and a cluster. Each check prints one line
+# of what it verified; the first that fails ends it. Called by `make deploy-check`, which installs what it needs.
+#
+# usage: check.sh [TELEX_BINARY]    without a binary the queries are not run against a live pipeline, and it says so
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+tools=${CARGO_TARGET_DIR:-target}/deploy-check
+wanted=deploy/check/requirements.txt
+log=$tools/log
+
+mkdir -p "$tools"
+if ! cmp -s "$wanted" "$tools/installed"; then
+    python3 -m venv "$tools/venv"
+    "$tools/venv/bin/pip" --quiet --disable-pip-version-check install --requirement "$wanted"
+    cp "$wanted" "$tools/installed"
+fi
+PATH=$(realpath "$tools/venv/bin"):$PATH
+
+# Runs a command; shows what it printed only if it fails.
+quietly() {
+    "$@" >"$log" 2>&1 || {
+        cat "$log" >&2
+        echo "failed: $*" >&2
+        exit 1
+    }
+}
+
+quietly promtool check config --syntax-only deploy/prometheus/prometheus.yml
+quietly promtool check rules deploy/prometheus/telex.rules.yml
+quietly promtool test rules deploy/prometheus/*.test.yml
+echo "prometheus: configuration, rules and their unit tests"
+python deploy/check/rules.py
+python deploy/check/documents.py ${1:+"$1"}
+deploy/grafana/dashboards.py --check
+echo "grafana: dashboards are what dashboards.py writes"
+quietly yamllint --strict --config-file deploy/check/yamllint.yml deploy/prometheus deploy/compose
+
+quietly hadolint --failure-threshold style deploy/container/Dockerfile
+channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+quietly grep -q "rust:$channel-" deploy/container/Dockerfile
+quietly grep -q "RUSTUP_TOOLCHAIN=$channel\$" deploy/container/Dockerfile
+echo "container: the Dockerfile passes hadolint and builds with the toolchain of the repository"
+compose=(docker-compose --file deploy/compose/compose.yml --profile monitoring)
+quietly "${compose[@]}" config --quiet
+"${compose[@]}" config --format json >"$tools/compose.json"
+python deploy/check/compose.py "$tools/compose.json" ${1:+"$1"}
+
+CUSTOM_RESOURCES=$tools/custom.json python deploy/check/chart.py ${1:+"$1"}
+if command -v npm >/dev/null; then
+    # Pinned here: two packages are no project.
+    quietly npm install --prefix "$tools/npm" --no-save --no-audit --no-fund --ignore-scripts \
+        @kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0
+    node deploy/check/custom.mjs "$(realpath "$tools/npm")" "$tools/custom.json"
+else
+    echo "NOT CHECKED: custom resources of the chart, for npm is missing"
+fi
+
+if [[ -n ${1:-} ]]; then
+    deploy/check/live.py "$1"
+else
+    echo "NOT CHECKED: queries against a live pipeline, for there is no binary (make release)"
+fi
