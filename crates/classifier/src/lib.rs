@@ -3,7 +3,7 @@
 //! Topic files (TOML) define concepts (countries, institutions, persons with their terms of office, places, events,
 //! documents, instruments) and, for each topic, signals: which concepts speak for it and which against. One automaton
 //! finds all concepts of all topics and languages; a regularised logistic regression over features of aboutness
-//! (title, lead, number, density, spread, share) gives a calibrated score, and every tag says which words made it.
+//! (title, lead, number, density, spread, share, who acts) gives a calibrated score, and every tag says which words made it.
 //!
 //! Pure: files and articles come in as values. A language model was rejected: it is slow, it changes under one's
 //! feet, and it cannot say why; plain keyword rules were rejected because they mistake the passing mention for the

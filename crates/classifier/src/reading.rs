@@ -38,6 +38,10 @@ pub(crate) struct Reading {
     /// Concepts that are named, and those of them that are actors.
     named: Vec<u32>,
     named_actors: Vec<u32>,
+    /// One flag a mention: it is the first actor of its sentence.
+    leads: Vec<bool>,
+    /// Sentences that name an actor.
+    sentences: usize,
     text_length: usize,
     headline_end: usize,
 }
@@ -71,6 +75,7 @@ impl Reading {
         }
         let office = |mention: &Mention| lexicon.concepts.get(mention.concept as usize);
         mentions.retain(|mention| office(mention).is_none_or(|concept| concept.in_office(&years)));
+        let leads = leads(lexicon, &mentions);
         let headline_end = if document.title.trim().is_empty() {
             text.code_points().at(text.first_sentence_end()).min(HEADLINE)
         } else {
@@ -84,6 +89,8 @@ impl Reading {
             counts,
             named,
             named_actors,
+            sentences: leads.iter().filter(|leads| **leads).count(),
+            leads,
             text_length,
             headline_end,
         }
@@ -108,6 +115,16 @@ impl Reading {
     pub(crate) fn part(&self, mention: &Mention) -> usize {
         let parts = self.parts();
         (mention.start * parts / self.text_length.max(1)).min(parts - 1)
+    }
+
+    /// Tells whether the mention of this index is the first actor of its sentence: who acts mostly comes first.
+    pub(crate) fn leads(&self, index: usize) -> bool {
+        self.leads.get(index).copied().unwrap_or(false)
+    }
+
+    /// Returns how many sentences name an actor.
+    pub(crate) fn sentences(&self) -> usize {
+        self.sentences
     }
 
     /// Tells whether any of these concepts is named.
@@ -145,6 +162,21 @@ pub(crate) fn is_actor(kind: ConceptKind) -> bool {
         kind,
         ConceptKind::Country | ConceptKind::Institution | ConceptKind::Person
     )
+}
+
+/// Flags the first actor of each sentence.
+fn leads(lexicon: &Lexicon, mentions: &[Mention]) -> Vec<bool> {
+    let mut last = None;
+    let lead = |mention: &Mention| {
+        let concept = lexicon.concepts.get(mention.concept as usize);
+        let sentence = Some((mention.place, mention.sentence));
+        let first = last != sentence && concept.is_some_and(|concept| is_actor(concept.kind));
+        if first {
+            last = sentence;
+        }
+        first
+    };
+    mentions.iter().map(lead).collect()
 }
 
 /// Reduces a language tag such as `pt-BR` to its language.
