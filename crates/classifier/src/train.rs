@@ -268,9 +268,7 @@ impl<'a> Set<'a> {
             sums.extend(rows.map(|sample| (inner.sum(sample.values), sample)));
         }
         let (slope, offset) = calibrate(&sums);
-        let scored = sums
-            .iter()
-            .map(|(sum, sample)| (logistic(slope * sum + offset), sample.row().weight));
+        let scored = sums.iter().map(|(sum, _)| logistic(slope * sum + offset));
         let threshold = best_threshold(scored.collect());
         Learned {
             line,
@@ -389,14 +387,13 @@ fn calibrate(sums: &[(f64, &Sample<'_>)]) -> (f64, f64) {
 /// Returns the threshold with the best F1 to be expected where the scores are the chances that they claim to be.
 ///
 /// The best F1 of the labels themselves was rejected: with some dozen positives it lies wherever luck put it.
-fn best_threshold(mut scored: Vec<(f64, f64)>) -> f64 {
-    scored.sort_by(|left, right| right.0.total_cmp(&left.0));
-    let positives: f64 = scored.iter().map(|(score, weight)| score * weight).sum();
-    let (mut right, mut tagged, mut best) = (0.0, 0.0, (0.0, 0.5));
-    for (score, weight) in scored {
-        tagged += weight;
-        right += score * weight;
-        let f1 = 2.0 * right / (tagged + positives);
+fn best_threshold(mut scores: Vec<f64>) -> f64 {
+    scores.sort_by(|left, right| right.total_cmp(left));
+    let positives: f64 = scores.iter().sum();
+    let (mut right, mut best) = (0.0, (0.0, 0.5));
+    for (score, tagged) in scores.into_iter().zip(1..) {
+        right += score;
+        let f1 = 2.0 * right / (f64::from(tagged) + positives);
         if f1 > best.0 {
             best = (f1, score);
         }
