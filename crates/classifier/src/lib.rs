@@ -11,18 +11,22 @@
 
 mod beginning;
 mod classifier;
+mod fared;
 mod fold;
+mod language;
 mod lexicon;
 mod pattern;
 mod reading;
 mod regression;
 mod review;
+mod search;
 mod signal;
 mod source;
 mod topic;
 mod train;
 
 pub use classifier::{Classified, Classifier, Document, builtin};
+pub use fared::{Counts, Fared, Label};
 pub use review::{Change, Explanation, Mistake, Tested, TopicExplanation, diff, explain, test};
 pub use source::{Problem, TopicFile};
-pub use train::{Counts, Example, Fared, Label, TopicReport, Trained, train};
+pub use train::{Example, TopicReport, Trained, train};
