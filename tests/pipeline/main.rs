@@ -14,5 +14,6 @@ mod faults;
 mod kafka;
 mod kafka_refusals;
 mod operate;
+mod topics;
 mod whole;
 mod world;

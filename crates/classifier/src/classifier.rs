@@ -381,5 +381,4 @@ pub(crate) fn feature_names(topic: &Topic) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "classifier/tests.rs"]
 mod tests;

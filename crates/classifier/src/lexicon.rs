@@ -8,15 +8,12 @@
 
 use std::collections::BTreeMap;
 
-use aho_corasick::Anchored;
-use aho_corasick::automaton::Automaton;
-use aho_corasick::automaton::StateID;
 use aho_corasick::nfa::contiguous::NFA;
 use telex_model::{ConceptKind, Where};
 
 use crate::beginning::Beginnings;
-use crate::fold::Folded;
-use crate::pattern::{Pattern, is_shouting};
+use crate::language::{Code, kin};
+use crate::pattern::Pattern;
 use crate::source::{Problems, RawConcept, Words};
 
 /// Letters from the root over which the automaton's states hold a full table: most words are left within them.
@@ -33,7 +30,7 @@ pub(crate) struct ConceptEntry {
     /// First and last year of each term of office; empty where time does not matter.
     pub(crate) terms: Vec<(u16, u16)>,
     /// Languages in which the acronym is also a word.
-    word_in: Vec<String>,
+    pub(crate) word_in: Vec<String>,
 }
 
 impl ConceptEntry {
@@ -52,15 +49,21 @@ impl ConceptEntry {
 }
 
 #[derive(Debug)]
-struct Entry {
-    pattern: Pattern,
-    concept: u32,
+pub(crate) struct Entry {
+    pub(crate) pattern: Pattern,
+    pub(crate) concept: u32,
+    pub(crate) limits: Limits,
+}
+
+/// Languages that a pattern is used in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
     /// Language it is limited to.
-    only: Option<String>,
+    pub(crate) only: Option<Code>,
     /// Language it is not used in.
-    except: Option<String>,
+    pub(crate) except: Option<Code>,
     /// Language of a common word, which means something else, or nothing, in languages that are not kin.
-    kin: Option<String>,
+    pub(crate) kin: Option<Code>,
 }
 
 /// One place where a text names a concept.
@@ -76,21 +79,14 @@ pub(crate) struct Mention {
     pub(crate) sentence: u32,
 }
 
-#[derive(Clone, Copy)]
-struct Hit {
-    start: usize,
-    end: usize,
-    concept: u32,
-}
-
 /// The concepts and their automaton.
 pub(crate) struct Lexicon {
     pub(crate) concepts: Vec<ConceptEntry>,
-    entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// Entries that share a needle, by the automaton's value.
-    by_needle: Vec<Vec<u32>>,
-    beginnings: Beginnings,
-    automaton: NFA,
+    pub(crate) by_needle: Vec<Vec<u32>>,
+    pub(crate) beginnings: Beginnings,
+    pub(crate) automaton: NFA,
 }
 
 /// Gathers concepts from topic files.
@@ -120,12 +116,12 @@ impl Builder {
         let before = self.entries.len();
         let limited = |language: &str, field: Field| {
             let common = field == Field::Words && is_common(raw.kind) && language != "any";
-            let given = |asked| (field == asked).then(|| language.to_owned());
-            (
-                given(Field::Only),
-                given(Field::Except),
-                common.then(|| kin(language).to_owned()),
-            )
+            let given = |asked| (field == asked).then(|| Code::new(language));
+            Limits {
+                only: given(Field::Only),
+                except: given(Field::Except),
+                kin: common.then(|| Code::new(kin(language))),
+            }
         };
         for (words, field) in [
             (&raw.words, Field::Words),
@@ -168,7 +164,7 @@ impl Builder {
         words: &Words,
         concept: u32,
         problems: &mut Problems<'_>,
-        limits: impl Fn(&str) -> (Option<String>, Option<String>, Option<String>),
+        limits: impl Fn(&str) -> Limits,
     ) {
         for (language, list) in words {
             let at = list.span().start;
@@ -179,7 +175,7 @@ impl Builder {
                     Some("an ISO 639-1 code, or any".to_owned()),
                 );
             }
-            let (only, except, kin) = limits(language);
+            let limits = limits(language);
             for source in list
                 .as_ref()
                 .split(',')
@@ -188,13 +184,11 @@ impl Builder {
             {
                 match Pattern::parse(source) {
                     Ok(pattern) => {
-                        let kin = kin.clone().filter(|_| pattern.is_latin());
+                        let kin = limits.kin.filter(|_| pattern.is_latin());
                         self.entries.push(Entry {
                             pattern,
                             concept,
-                            only: only.clone(),
-                            except: except.clone(),
-                            kin,
+                            limits: Limits { kin, ..limits },
                         });
                     }
                     Err(message) => problems.add(at, format!("pattern `{source}`: {message}"), None),
@@ -253,126 +247,6 @@ impl Builder {
     }
 }
 
-impl Lexicon {
-    /// Finds the concepts that one part of an article names, in the order of the text.
-    ///
-    /// Where names overlap the one that begins first counts, of those the longest.
-    pub(crate) fn find(&self, folded: &Folded, language: &str, place: Where) -> Vec<Mention> {
-        let mut hits = self.hits(folded, language);
-        hits.sort_unstable_by_key(|hit| (hit.start, usize::MAX - hit.end, hit.concept));
-        let (mut code_points, mut sentences) = (folded.code_points(), folded.sentences());
-        let mut free = 0;
-        let mut mentions = Vec::with_capacity(hits.len());
-        for hit in hits {
-            if hit.start < free {
-                continue;
-            }
-            free = hit.end;
-            let sentence = sentences.at(hit.start);
-            let (start, end) = (code_points.at(hit.start), code_points.at(hit.end));
-            mentions.push(Mention {
-                concept: hit.concept,
-                place,
-                start,
-                end,
-                sentence,
-            });
-        }
-        mentions
-    }
-
-    fn hits(&self, folded: &Folded, language: &str) -> Vec<Hit> {
-        let search = Search {
-            lexicon: self,
-            folded,
-            language,
-            kin: kin(language),
-            shouting: is_shouting(folded),
-        };
-        let mut hits = Vec::new();
-        let Ok(root) = self.automaton.start_state(Anchored::Yes) else {
-            return hits;
-        };
-        for &start in &folded.starts {
-            let start = start as usize;
-            let rest = folded.bytes.get(start..).unwrap_or_default();
-            if !self.beginnings.allow(rest) {
-                continue;
-            }
-            let mut state = root;
-            for (&byte, length) in rest.iter().zip(1..) {
-                state = self.automaton.next_state(Anchored::Yes, state, byte);
-                if !self.automaton.is_special(state) {
-                    continue;
-                }
-                if self.automaton.is_dead(state) {
-                    break;
-                }
-                search.verify(state, start, length, &mut hits);
-            }
-        }
-        hits
-    }
-}
-
-/// One text being searched.
-struct Search<'a> {
-    lexicon: &'a Lexicon,
-    folded: &'a Folded,
-    language: &'a str,
-    kin: &'a str,
-    shouting: bool,
-}
-
-impl Search<'_> {
-    /// Checks the patterns whose needle of this length begins at `start`.
-    fn verify(&self, state: StateID, start: usize, length: usize, hits: &mut Vec<Hit>) {
-        let automaton = &self.lexicon.automaton;
-        for number in 0..automaton.match_len(state) {
-            let needle = automaton.match_pattern(state, number);
-            if automaton.pattern_len(needle) != length {
-                // A needle that ends here too, but began later.
-                continue;
-            }
-            let sharing = self
-                .lexicon
-                .by_needle
-                .get(needle.as_usize())
-                .into_iter()
-                .flatten();
-            for entry in sharing.filter_map(|&index| self.lexicon.entries.get(index as usize)) {
-                if self.applies(entry, start)
-                    && let Some(end) = entry.pattern.verify(self.folded, start)
-                {
-                    hits.push(Hit {
-                        start,
-                        end,
-                        concept: entry.concept,
-                    });
-                }
-            }
-        }
-    }
-
-    fn applies(&self, entry: &Entry, start: usize) -> bool {
-        let at_word = || {
-            start
-                .checked_sub(1)
-                .and_then(|before| self.folded.bytes.get(before))
-                == Some(&b' ')
-        };
-        let is_word = || {
-            let concept = self.lexicon.concepts.get(entry.concept as usize);
-            concept.is_some_and(|concept| concept.word_in.iter().any(|word_in| word_in == self.language))
-        };
-        entry.only.as_ref().is_none_or(|only| only == self.language)
-            && entry.except.as_ref().is_none_or(|except| except != self.language)
-            && (self.kin.is_empty() || entry.kin.as_ref().is_none_or(|kin| kin == self.kin))
-            && (entry.pattern.is_unspaced() || at_word())
-            && !(self.shouting && is_word())
-    }
-}
-
 /// Where in a concept's table words stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Field {
@@ -388,19 +262,6 @@ enum Field {
 fn is_common(kind: ConceptKind) -> bool {
     use ConceptKind::{Country, Institution, Person, Place};
     !matches!(kind, Country | Institution | Person | Place)
-}
-
-/// Returns the language that stands for those whose common words are much the same.
-fn kin(language: &str) -> &str {
-    match language {
-        "sk" => "cs",
-        "sr" | "bs" | "sh" | "me" => "hr",
-        "no" | "nb" | "nn" | "da" => "sv",
-        "gl" | "ca" => "es",
-        "af" => "nl",
-        "az" => "tr",
-        other => other,
-    }
 }
 
 /// Tells whether a text may be an id or a topic's name: small letters, digits, hyphens.

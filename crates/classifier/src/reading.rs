@@ -4,6 +4,7 @@ use telex_model::{Concept, ConceptKind, Where};
 
 use crate::Document;
 use crate::fold::Folded;
+use crate::language::{identify, normalise};
 use crate::lexicon::{ConceptEntry, Lexicon, Mention};
 
 /// Code points of the text that count as its lead: about two sentences.
@@ -38,6 +39,10 @@ pub(crate) struct Reading {
     /// Concepts that are named, and those of them that are actors.
     named: Vec<u32>,
     named_actors: Vec<u32>,
+    /// One flag a mention: it is the first actor of its sentence.
+    leads: Vec<bool>,
+    /// Sentences that name an actor.
+    sentences: usize,
     text_length: usize,
     headline_end: usize,
 }
@@ -71,6 +76,7 @@ impl Reading {
         }
         let office = |mention: &Mention| lexicon.concepts.get(mention.concept as usize);
         mentions.retain(|mention| office(mention).is_none_or(|concept| concept.in_office(&years)));
+        let leads = leads(lexicon, &mentions);
         let headline_end = if document.title.trim().is_empty() {
             text.code_points().at(text.first_sentence_end()).min(HEADLINE)
         } else {
@@ -84,6 +90,8 @@ impl Reading {
             counts,
             named,
             named_actors,
+            sentences: leads.iter().filter(|leads| **leads).count(),
+            leads,
             text_length,
             headline_end,
         }
@@ -108,6 +116,16 @@ impl Reading {
     pub(crate) fn part(&self, mention: &Mention) -> usize {
         let parts = self.parts();
         (mention.start * parts / self.text_length.max(1)).min(parts - 1)
+    }
+
+    /// Tells whether the mention of this index is the first actor of its sentence: who acts mostly comes first.
+    pub(crate) fn leads(&self, index: usize) -> bool {
+        self.leads.get(index).copied().unwrap_or(false)
+    }
+
+    /// Returns how many sentences name an actor.
+    pub(crate) fn sentences(&self) -> usize {
+        self.sentences
     }
 
     /// Tells whether any of these concepts is named.
@@ -147,106 +165,17 @@ pub(crate) fn is_actor(kind: ConceptKind) -> bool {
     )
 }
 
-/// Reduces a language tag such as `pt-BR` to its language.
-fn normalise(tag: &str) -> String {
-    tag.split(['-', '_'])
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-}
-
-/// Code points that the language is identified from: the identifier needs some hundred, and its time grows with them.
-const SAMPLE: usize = 600;
-
-/// Identifies the language of an article from its title and the beginning of its text.
-fn identify(document: &Document<'_>) -> Option<String> {
-    let sample: String = document
-        .title
-        .chars()
-        .chain([' '])
-        .chain(document.text.chars())
-        .take(SAMPLE)
-        .collect();
-    whatlang::detect_lang(&sample).map(|language| iso_639_1(language.code()).to_owned())
-}
-
-/// Returns the two-letter code of a language, or the three-letter code where there is none.
-#[allow(clippy::too_many_lines, reason = "a table, one line a language")]
-fn iso_639_1(code: &'static str) -> &'static str {
-    const CODES: &[(&str, &str)] = &[
-        ("afr", "af"),
-        ("aka", "ak"),
-        ("amh", "am"),
-        ("ara", "ar"),
-        ("aze", "az"),
-        ("bel", "be"),
-        ("ben", "bn"),
-        ("bul", "bg"),
-        ("cat", "ca"),
-        ("ces", "cs"),
-        ("cmn", "zh"),
-        ("cym", "cy"),
-        ("dan", "da"),
-        ("deu", "de"),
-        ("ell", "el"),
-        ("eng", "en"),
-        ("epo", "eo"),
-        ("est", "et"),
-        ("fin", "fi"),
-        ("fra", "fr"),
-        ("guj", "gu"),
-        ("heb", "he"),
-        ("hin", "hi"),
-        ("hrv", "hr"),
-        ("hun", "hu"),
-        ("hye", "hy"),
-        ("ind", "id"),
-        ("ita", "it"),
-        ("jav", "jv"),
-        ("jpn", "ja"),
-        ("kan", "kn"),
-        ("kat", "ka"),
-        ("khm", "km"),
-        ("kor", "ko"),
-        ("lat", "la"),
-        ("lav", "lv"),
-        ("lit", "lt"),
-        ("mal", "ml"),
-        ("mar", "mr"),
-        ("mkd", "mk"),
-        ("mya", "my"),
-        ("nep", "ne"),
-        ("nld", "nl"),
-        ("nob", "no"),
-        ("ori", "or"),
-        ("pan", "pa"),
-        ("pes", "fa"),
-        ("pol", "pl"),
-        ("por", "pt"),
-        ("ron", "ro"),
-        ("rus", "ru"),
-        ("sin", "si"),
-        ("slk", "sk"),
-        ("slv", "sl"),
-        ("sna", "sn"),
-        ("spa", "es"),
-        ("srp", "sr"),
-        ("swe", "sv"),
-        ("tam", "ta"),
-        ("tel", "te"),
-        ("tgl", "tl"),
-        ("tha", "th"),
-        ("tuk", "tk"),
-        ("tur", "tr"),
-        ("ukr", "uk"),
-        ("urd", "ur"),
-        ("uzb", "uz"),
-        ("vie", "vi"),
-        ("yid", "yi"),
-        ("zul", "zu"),
-    ];
-    CODES
-        .iter()
-        .find(|(long, _)| *long == code)
-        .map_or(code, |(_, short)| short)
+/// Flags the first actor of each sentence.
+fn leads(lexicon: &Lexicon, mentions: &[Mention]) -> Vec<bool> {
+    let mut last = None;
+    let lead = |mention: &Mention| {
+        let concept = lexicon.concepts.get(mention.concept as usize);
+        let sentence = Some((mention.place, mention.sentence));
+        let first = last != sentence && concept.is_some_and(|concept| is_actor(concept.kind));
+        if first {
+            last = sentence;
+        }
+        first
+    };
+    mentions.iter().map(lead).collect()
 }

@@ -5,7 +5,8 @@ use std::fmt;
 
 use telex_model::{Concept, Tag, Where};
 
-use crate::train::{Example, Fared, Label};
+use crate::fared::{Fared, Label};
+use crate::train::Example;
 use crate::{Classifier, Document};
 
 /// Code points shown on either side of the words of evidence.

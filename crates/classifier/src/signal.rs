@@ -6,8 +6,10 @@ use crate::lexicon::Mention;
 use crate::reading::{Reading, Region};
 use crate::source::Role;
 
-/// Names of the features of a signal, in their order.
-pub(crate) const FEATURES: [&str; 7] = ["title", "lead", "count", "density", "spread", "share", "rank"];
+/// Names of the features of a signal, in their order; `acts` is the share of sentences whose first actor is its own.
+pub(crate) const FEATURES: [&str; 8] = [
+    "title", "lead", "count", "density", "spread", "share", "rank", "acts",
+];
 /// Count at which the `count` feature reaches 1: twice what a long report on its own topic has.
 const FULL_COUNT: f64 = 30.0;
 /// Mentions a thousand code points at which the `density` feature reaches a half: two a paragraph.
@@ -59,9 +61,12 @@ impl Signal {
         }
         let own = |mention: &Mention| holds(&self.members, mention.concept);
         let alone = || {
-            Observation::of(indices(reading, own), reading, |concept| {
-                holds(&self.members, concept)
-            })
+            Observation::of(
+                indices(reading, own),
+                reading,
+                |concept| holds(&self.members, concept),
+                &self.members,
+            )
         };
         match &self.with {
             None => alone(),
@@ -69,12 +74,21 @@ impl Signal {
                 let any = |concept| {
                     holds(&self.members, concept) || others.iter().any(|other| holds(other, concept))
                 };
-                Observation::of(self.sharing_sentences(others, any, reading), reading, any)
+                Observation::of(
+                    self.sharing_sentences(others, any, reading),
+                    reading,
+                    any,
+                    &self.members,
+                )
             }
             Some(With::Article(with)) => {
                 let other = |mention: &Mention| holds(with, mention.concept);
-                let second =
-                    Observation::of(indices(reading, other), reading, |concept| holds(with, concept));
+                let second = Observation::of(
+                    indices(reading, other),
+                    reading,
+                    |concept| holds(with, concept),
+                    with,
+                );
                 alone().both(second)
             }
         }
@@ -139,13 +153,19 @@ impl Observation {
         }
     }
 
-    fn of(hits: Vec<usize>, reading: &Reading, inside: impl Fn(u32) -> bool) -> Self {
+    fn of(hits: Vec<usize>, reading: &Reading, inside: impl Fn(u32) -> bool, own: &[bool]) -> Self {
         if hits.is_empty() {
             return Self::nothing();
         }
         let number = hits.len() as f64;
-        let (mut title, mut lead, mut parts) = (0, 0, 0_u32);
-        for mention in hits.iter().filter_map(|&index| reading.mentions.get(index)) {
+        let (mut title, mut lead, mut parts, mut acts) = (0, 0, 0_u32, 0);
+        for (index, mention) in hits
+            .iter()
+            .filter_map(|&index| Some((index, reading.mentions.get(index)?)))
+        {
+            if reading.leads(index) && holds(own, mention.concept) {
+                acts += 1;
+            }
             match reading.region(mention) {
                 Region::Title => title += 1,
                 Region::Lead => lead += 1,
@@ -172,6 +192,7 @@ impl Observation {
             f64::from(parts.count_ones()) / reading.parts() as f64,
             number / (number + f64::from(others) + DOUBT),
             number / (number + f64::from(greatest) + DOUBT),
+            f64::from(acts) / (reading.sentences() as f64 + DOUBT),
         ];
         Self { features, hits }
     }

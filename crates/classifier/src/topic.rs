@@ -45,9 +45,9 @@ impl Weights {
 /// Set by hand: what names the topic speaks for it, most in the title; what speaks of something else against it.
 pub(crate) fn default_weights(signal: &Signal) -> [f64; FEATURES.len()] {
     let by_role = match signal.role {
-        Role::Core => [3.0, 0.8, 1.0, 1.0, 1.5, 1.0, 1.0],
-        Role::Support => [1.0, 0.4, 0.4, 0.5, 0.5, 0.0, 0.0],
-        Role::Counter => [-1.5, -0.8, -0.5, -2.0, -0.5, 0.0, 0.0],
+        Role::Core => [3.0, 0.8, 1.0, 1.0, 1.5, 1.0, 1.0, 1.0],
+        Role::Support => [1.0, 0.4, 0.4, 0.5, 0.5, 0.0, 0.0, 0.0],
+        Role::Counter => [-1.5, -0.8, -0.5, -2.0, -0.5, 0.0, 0.0, 0.0],
     };
     by_role.map(|weight| weight * signal.strength)
 }
