@@ -1,6 +1,6 @@
 //! How a stage is told to finish.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ pub struct Control(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     phase: AtomicU8,
+    done: AtomicBool,
     wakers: Mutex<Vec<Waker>>,
     changed: Condvar,
 }
@@ -46,6 +47,16 @@ impl Control {
     /// Asks the stage to finish what it began and end.
     pub fn stop(&self) {
         self.raise(2);
+    }
+
+    /// Says that the stage has made its last commit; what is left to do, such as leaving its group, concerns nobody else.
+    pub fn done(&self) {
+        self.0.done.store(true, Ordering::Release);
+    }
+
+    /// Tells whether the stage has made its last commit, so that those after it may drain.
+    pub fn is_done(&self) -> bool {
+        self.0.done.load(Ordering::Acquire)
     }
 
     /// Has `waker` called at every change.

@@ -132,7 +132,7 @@ impl Pipeline {
     /// Has each stage finish once those before it have.
     pub(crate) fn drain(&mut self) {
         for i in 0..self.stages.len() {
-            let before = i == 0 || self.stages.iter().take(i).all(|s| s.summary.is_some());
+            let before = self.stages.iter().take(i).all(|s| s.control.is_done());
             if let Some(stage) = self.stages.get(i).filter(|_| before) {
                 stage.control.drain();
             }

@@ -201,6 +201,7 @@ impl Driver<'_> {
         }
         self.collect();
         self.commit()?;
+        self.context.control.done();
         report_lag(&self.context, &self.session.lag()?);
         self.context.health.finished();
         Ok(self.summary)

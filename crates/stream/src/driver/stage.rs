@@ -142,6 +142,7 @@ impl Driver<'_> {
             }
         }
         self.take_back()?;
+        self.context.control.done();
         report_lag(&self.context, &self.session.lag()?);
         self.context.health.finished();
         Ok(self.summary)
