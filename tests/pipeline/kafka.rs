@@ -150,9 +150,17 @@ struct Processes<'a> {
 }
 
 impl<'a> Processes<'a> {
-    fn new(cluster: &'a Cluster) -> Self {
+    /// So many processes of each stage, which have shared its partitions.
+    fn at_work(cluster: &'a Cluster, each: usize) -> Self {
         let all = BTreeMap::new();
-        Self { cluster, all }
+        let mut processes = Self { cluster, all };
+        for _ in 0..each {
+            for stage in Stage::ALL {
+                processes.start(stage);
+            }
+        }
+        Stage::ALL.iter().for_each(|stage| processes.settle(*stage));
+        processes
     }
 
     /// Starts a process of a stage; it is known by the port of its metrics.
@@ -304,11 +312,7 @@ impl<'a> Work<'a> {
 fn processes_die_come_and_go_and_every_article_comes_once() {
     let Some(address) = shared() else { return };
     let cluster = Cluster::new(address, "whole");
-    let mut processes = Processes::new(&cluster);
-    for stage in Stage::ALL.into_iter().chain(Stage::ALL) {
-        processes.start(stage);
-    }
-    Stage::ALL.iter().for_each(|stage| processes.settle(*stage));
+    let mut processes = Processes::at_work(&cluster, 2);
     let mut work = Work::new(&cluster);
 
     for stage in Stage::ALL {
@@ -336,11 +340,7 @@ fn the_broker_restarts_and_every_article_comes_once() {
         return;
     };
     let cluster = Cluster::new(&own.address, "restarts");
-    let mut processes = Processes::new(&cluster);
-    for stage in Stage::ALL {
-        processes.start(stage);
-    }
-    Stage::ALL.iter().for_each(|stage| processes.settle(*stage));
+    let processes = Processes::at_work(&cluster, 1);
     let mut work = Work::new(&cluster);
 
     work.next(&processes, Stage::Fetcher);
@@ -361,11 +361,7 @@ fn brokers_die_and_restart_and_every_article_comes_once() {
         return;
     };
     let cluster = Cluster::new(&own.address, "brokers");
-    let mut processes = Processes::new(&cluster);
-    for stage in Stage::ALL {
-        processes.start(stage);
-    }
-    Stage::ALL.iter().for_each(|stage| processes.settle(*stage));
+    let processes = Processes::at_work(&cluster, 1);
     let mut work = Work::new(&cluster);
 
     work.next(&processes, Stage::Fetcher);

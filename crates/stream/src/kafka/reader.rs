@@ -58,10 +58,11 @@ impl Reader {
         let failed = |e: &KafkaError| unusable(&what, e);
         if self.topic != topic {
             // By itself the client asks for the leaders of another topic once a second.
-            self.consumer
-                .fetch_metadata(Some(topic), TIMEOUT)
-                .map_err(|e| failed(&e))?;
-            topic.clone_into(&mut self.topic);
+            match self.consumer.fetch_metadata(Some(topic), TIMEOUT) {
+                Ok(_) => topic.clone_into(&mut self.topic),
+                // A broker that is away: what cannot be read at all shows below.
+                Err(error) => tracing::debug!(%error, topic, "the leaders were not asked for"),
+            }
         }
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition_id(partition), Offset::Offset(signed(from)))
