@@ -125,7 +125,7 @@ pub struct Lag {
     pub committed: u64,
     /// Offset after the last record that a reader can see.
     pub end: u64,
-    /// When the oldest record not yet committed was written.
+    /// When the oldest record not yet committed was written; a bus may know it only when it is asked again.
     pub oldest: Option<Timestamp>,
 }
 

@@ -1,18 +1,21 @@
 //! How far behind a session is, and since when.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::bus::BusError;
 use crate::message::Message;
 use crate::session::{Fatal, Lag};
 
-use super::error::unusable;
 use super::part::Part;
 use super::reader::Peeker;
 use super::session::KafkaSession;
 
 /// Longest wait for an answer while a stage is at work: lag that is not known is better than a stage that stands.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A partition that has given nothing for so long is looked at: one that moves tells the age of its lag by itself.
+const STANDS: Duration = Duration::from_secs(1);
 
 impl KafkaSession {
     /// Tells for each owned partition how far behind it is.
@@ -65,33 +68,32 @@ impl KafkaSession {
         self.seek(&unclear)
     }
 
-    /// Finds out when the oldest waiting message was written, where none of the partition has come yet.
+    /// Finds out when the oldest waiting message was written, where none of the partition has come for a while: it
+    /// is asked now, and known when this is called again.
     fn look_up_times(&mut self) {
-        let unknown: Vec<(u32, u64)> = self
-            .parts
-            .iter()
-            .filter(|(p, _)| self.first_held(**p).is_none())
-            .filter_map(|(p, part)| Some((*p, part.unknown()?)))
-            .collect();
+        let found = self.peeker.as_mut().map(Peeker::collect).unwrap_or_default();
+        for (partition, offset, timestamp) in found {
+            if let Some(part) = self.parts.get_mut(&partition) {
+                part.peeked(offset, timestamp);
+            }
+        }
+        let now = Instant::now();
+        let mut unknown = BTreeMap::new();
+        for (partition, part) in &mut self.parts {
+            let stands = part.stands(now) >= STANDS;
+            let held = self.held.iter().any(|m| m.partition == *partition);
+            if let Some(offset) = part.unknown().filter(|_| stands && !held) {
+                unknown.insert(*partition, offset);
+            }
+        }
+        let asked = self.peeker.as_ref().is_some_and(|peeker| peeker.asked == unknown);
         if unknown.is_empty() {
             self.peeker = None;
-            return;
-        }
-        let opened = self.peeker.take().map_or_else(|| Peeker::open(&self.options), Ok);
-        let found = opened.and_then(|peeker| {
-            let found = peeker.peek(&self.config.input, &unknown);
-            self.peeker = Some(peeker);
-            found.map_err(|e| unusable("the age of the lag is not known", &e))
-        });
-        match found {
-            Ok(found) => {
-                for (partition, timestamp) in found {
-                    if let Some(part) = self.parts.get_mut(&partition) {
-                        part.peeked(timestamp);
-                    }
-                }
+        } else if !asked {
+            match Peeker::open(&self.options, &self.config.input, unknown) {
+                Ok(peeker) => self.peeker = Some(peeker),
+                Err(error) => self.complain(&error.to_string()),
             }
-            Err(error) => self.complain(&error.to_string()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -114,6 +114,8 @@ pub(super) struct Part {
     pub(super) attempts: u32,
     /// When the first message handed out and not committed was written.
     uncommitted: Option<Timestamp>,
+    /// Where it stood when it was last looked at, and since when.
+    standing: Option<(u64, Instant)>,
     /// When the message at that offset, which is not received yet, was written.
     peeked: Option<(u64, Timestamp)>,
     /// The client has come to the end since the last message.
@@ -136,6 +138,7 @@ impl Part {
             committed: mark.next,
             attempts: mark.attempts,
             uncommitted: None,
+            standing: None,
             peeked: None,
             at_end: false,
             reached: mark.next,
@@ -225,8 +228,20 @@ impl Part {
         (!known && position < self.end).then_some(position)
     }
 
-    pub(super) fn peeked(&mut self, timestamp: Timestamp) {
-        self.peeked = Some((self.position(), timestamp));
+    /// How long nothing has come, as seen by those who look.
+    pub(super) fn stands(&mut self, now: Instant) -> Duration {
+        let position = self.position();
+        let since = match self.standing {
+            Some((at, since)) if at == position => since,
+            _ => now,
+        };
+        self.standing = Some((position, since));
+        now.saturating_duration_since(since)
+    }
+
+    /// Takes in when the message at or behind an offset was written.
+    pub(super) fn peeked(&mut self, offset: u64, timestamp: Timestamp) {
+        self.peeked = Some((offset, timestamp));
     }
 
     /// How far behind it is; `held` messages of it were received and not handed out.
@@ -310,6 +325,18 @@ mod tests {
         assert!(part.lag(0, None).drained(), "{part:?}");
         assert_eq!(part.lag(0, None).oldest, None);
         assert!(!part.lag(0, Some(&message(6))).drained(), "held messages count");
+    }
+
+    #[test]
+    fn a_partition_stands_from_when_it_was_first_seen_there() {
+        let mut part = Part::new(&mark(5));
+        let begin = Instant::now();
+        let second = Duration::from_secs(1);
+        assert_eq!(part.stands(begin), Duration::ZERO);
+        assert_eq!(part.stands(begin + second), second);
+        part.receive(&message(5));
+        assert_eq!(part.stands(begin + 2 * second), Duration::ZERO);
+        assert_eq!(part.stands(begin + 4 * second), 2 * second);
     }
 
     #[test]

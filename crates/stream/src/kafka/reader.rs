@@ -102,50 +102,45 @@ impl Reader {
     }
 }
 
-/// Looks when the next record of each of several partitions was written.
+/// Looks when the next record of each of several partitions was written. Nobody waits for it: what has come is
+/// collected later. It is asked once: the client ends the process where partitions are assigned anew while they
+/// are being stopped (librdkafka 2.12.1, an assertion).
 pub(super) struct Peeker {
     consumer: BaseConsumer<Quiet>,
+    /// Offsets asked for, by partition.
+    pub(super) asked: BTreeMap<u32, u64>,
 }
 
 impl Peeker {
-    pub(super) fn open(options: &KafkaOptions) -> Result<Self, BusError> {
-        let consumer = client::peeker(options, &options.reader_group())
+    pub(super) fn open(
+        options: &KafkaOptions,
+        topic: &str,
+        asked: BTreeMap<u32, u64>,
+    ) -> Result<Self, BusError> {
+        let failed = |e: KafkaError| unusable("the age of the lag is not known", &e);
+        let consumer: BaseConsumer<Quiet> = client::peeker(options, &options.reader_group())
             .create_with_context(Quiet::default())
-            .map_err(|e| unusable("the Kafka client cannot be set up", &e))?;
-        Ok(Self { consumer })
+            .map_err(failed)?;
+        let mut list = TopicPartitionList::with_capacity(asked.len());
+        for (partition, offset) in &asked {
+            let offset = Offset::Offset(signed(*offset));
+            list.add_partition_offset(topic, partition_id(*partition), offset)
+                .map_err(failed)?;
+        }
+        consumer.assign(&list).map_err(failed)?;
+        Ok(Self { consumer, asked })
     }
 
-    /// Gives the time of the first record at or behind each offset; partitions without one are left out, and those
-    /// that did not answer within half a second.
-    pub(super) fn peek(
-        &self,
-        topic: &str,
-        places: &[(u32, u64)],
-    ) -> Result<BTreeMap<u32, Timestamp>, KafkaError> {
-        let mut list = TopicPartitionList::with_capacity(places.len());
-        for (partition, offset) in places {
-            let offset = Offset::Offset(signed(*offset));
-            list.add_partition_offset(topic, partition_id(*partition), offset)?;
-        }
-        self.consumer.assign(&list)?;
-        let mut found = BTreeMap::new();
-        let mut open: Vec<i32> = places.iter().map(|(p, _)| partition_id(*p)).collect();
-        let until = Instant::now() + SLICE;
-        while !open.is_empty() && Instant::now() < until {
-            match self
-                .consumer
-                .poll(until.saturating_duration_since(Instant::now()))
-            {
-                Some(Ok(record)) => {
-                    let message = message(&record);
-                    open.retain(|p| *p != partition_id(message.partition));
-                    found.entry(message.partition).or_insert(message.timestamp);
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|p| *p != partition),
-                Some(Err(_)) | None => {}
+    /// Gives partition, offset asked for and time of the first record at or behind it, of all that have come.
+    pub(super) fn collect(&mut self) -> Vec<(u32, u64, Timestamp)> {
+        let mut found = Vec::new();
+        while let Some(read) = self.consumer.poll(Duration::ZERO) {
+            let Ok(record) = read else { continue };
+            let message = message(&record);
+            if let Some(offset) = self.asked.remove(&message.partition) {
+                found.push((message.partition, offset, message.timestamp));
             }
         }
-        self.consumer.unassign()?;
-        Ok(found)
+        found
     }
 }

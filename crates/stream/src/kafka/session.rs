@@ -50,7 +50,7 @@ pub(super) struct KafkaSession {
     pub(super) reader: Option<Reader>,
     /// Nonces of fences that were written and not yet read, by topic and partition.
     pub(super) fences: BTreeMap<(String, u32), String>,
-    /// Looks how old the lag is; kept while there is lag.
+    /// Looks how old the lag is where a partition stands.
     pub(super) peeker: Option<Peeker>,
     pub(super) parts: Parts,
     /// Received and not handed out.

@@ -231,10 +231,19 @@ pub fn tells_the_lag(harness: &mut dyn Harness) {
     let messages: u64 = lags.iter().map(Lag::messages).sum();
     assert!(messages >= 30, "nothing is committed: {messages}");
     assert!(!lags.iter().all(Lag::drained));
-    for lag in &lags {
-        // A clock of milliseconds on one side may be one of microseconds on the other.
-        let oldest = lag.oldest.map(Timestamp::as_millisecond);
-        assert_eq!(oldest, written.get(&lag.partition).map(|t| t.as_millisecond()));
+    // A clock of milliseconds on one side may be one of microseconds on the other.
+    let written: BTreeMap<u32, i64> = written.iter().map(|(p, t)| (*p, t.as_millisecond())).collect();
+    let until = Instant::now() + case.harness.patience();
+    loop {
+        let lags = session.lag().unwrap();
+        let oldest = lags
+            .iter()
+            .filter_map(|l| Some((l.partition, l.oldest?.as_millisecond())));
+        if oldest.collect::<BTreeMap<u32, i64>>() == written {
+            break;
+        }
+        assert!(Instant::now() < until, "{lags:?}, {written:?}");
+        std::thread::sleep(Duration::from_millis(5));
     }
     session
         .commit(case.copy_of(&batch, batch.messages.len()))
