@@ -427,5 +427,7 @@ fn once_on_kafka_is_once_on_the_embedded_bus() {
         feeds[0]
     );
     let out = cluster.run(&["doctor"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{text}");
+    assert!(text.contains("the brokers' clock and this one agree"), "{text}");
 }

@@ -35,6 +35,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -221,10 +222,14 @@ impl KafkaBus {
     }
 
     /// Tries, in a transaction that is not committed, whether this user may read and write topics: nobody sees it.
+    /// Gives how far the brokers' clock is ahead of this one, within the time that ending a transaction takes: a broker
+    /// writes the time of the marker that ends it. None where every topic holds records that say they are newer.
     ///
     /// # Errors
     /// Where that fails, with the right that is missing.
-    pub fn rehearse(&self, topics: &[String]) -> Result<(), BusError> {
+    pub fn rehearse(&self, topics: &[String]) -> Result<Option<SignedDuration>, BusError> {
+        let end = |topic: &String| self.topics.written_ends(topic, &[0], topics::TIMEOUT);
+        let before = topics.iter().map(end).collect::<Result<Vec<_>, _>>()?;
         let id = transactional_id(&self.options, "rehearsal");
         let client = self.group(&id)?;
         let mut producer = Transactions::new(Arc::clone(&self.options), id);
@@ -237,7 +242,15 @@ impl KafkaBus {
                     hint: "see the logs of the broker".to_owned(),
                 }
             }
-        })
+        })?;
+        let here = Timestamp::now();
+        for (topic, before) in topics.iter().zip(before) {
+            let from = before.get(&0).copied().unwrap_or_default();
+            if let Some(time) = self.topics.last_time(topic, from)? {
+                return Ok(Some(time.duration_since(here)));
+            }
+        }
+        Ok(None)
     }
 
     /// Gives the number of brokers that the cluster has.

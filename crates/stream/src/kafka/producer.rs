@@ -45,6 +45,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// waiting for 22 commits of 16 MB took 3 s of a core.
 const NAP: Duration = Duration::from_micros(500);
 
+/// When the records of a rehearsal say that they were written, in milliseconds since 1970: before everything else, so
+/// that the marker which the broker writes behind them is found by its time.
+const LONG_AGO: i64 = 1;
+
 /// A record with the partition that it goes to.
 pub(super) type Record = (u32, Output);
 
@@ -126,7 +130,7 @@ impl Transactions {
             return Err(failure);
         }
         let deadline = Instant::now() + self.options.transaction_timeout;
-        if let Err(failure) = self.deliver(records, deadline) {
+        if let Err(failure) = self.deliver(records, None, deadline) {
             self.abort();
             return Err(failure);
         }
@@ -177,7 +181,7 @@ impl Transactions {
         }
     }
 
-    /// Writes a fence, which nobody reads, to each topic and an offset of it, and takes all back.
+    /// Writes a fence, which nobody reads, to partition 0 of each topic and an offset of it, and takes all back.
     pub(super) fn rehearse(
         &mut self,
         client: &BaseConsumer<Quiet>,
@@ -197,7 +201,7 @@ impl Transactions {
         begun.map_err(|e| self.failed(&e, "no transaction can be begun"))?;
         let deadline = Instant::now() + self.options.transaction_timeout;
         let fences: Vec<Record> = topics.iter().map(|t| (0, fence_record(t, 0, &self.id))).collect();
-        self.deliver(&fences, deadline)?;
+        self.deliver(&fences, Some(LONG_AGO), deadline)?;
         for topic in topics {
             let metadata = client.group_metadata();
             let group = metadata.ok_or_else(|| Failure::Aborted("no group".to_owned()))?;
@@ -208,8 +212,8 @@ impl Transactions {
         Ok(())
     }
 
-    /// Hands records to the client and waits until all have arrived.
-    fn deliver(&self, records: &[Record], deadline: Instant) -> Result<(), Failure> {
+    /// Hands records to the client, written at a time or now, and waits until all have arrived.
+    fn deliver(&self, records: &[Record], written: Option<i64>, deadline: Instant) -> Result<(), Failure> {
         let Some(producer) = &self.producer else {
             return Err(Failure::Aborted("no producer".to_owned()));
         };
@@ -217,7 +221,7 @@ impl Transactions {
         // What an earlier transaction left behind is not this one's.
         drop(producer.context().take());
         for (partition, output) in records {
-            self.send(producer, *partition, output, deadline)?;
+            self.send(producer, *partition, output, written, deadline)?;
         }
         while producer.in_flight_count() > 0 {
             producer.poll(Duration::ZERO);
@@ -247,6 +251,7 @@ impl Transactions {
         producer: &BaseProducer<Deliveries>,
         partition: u32,
         output: &Output,
+        written: Option<i64>,
         deadline: Instant,
     ) -> Result<(), Failure> {
         let mut record = BaseRecord::<[u8], [u8]>::to(&output.topic)
@@ -255,6 +260,9 @@ impl Transactions {
             .headers(to_headers(&output.headers));
         if let Some(value) = &output.value {
             record = record.payload(value);
+        }
+        if let Some(written) = written {
+            record = record.timestamp(written);
         }
         loop {
             let Err((error, back)) = producer.send(record) else {

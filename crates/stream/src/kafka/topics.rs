@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -204,6 +205,26 @@ impl Topics {
         self.ask(&self.client, topic, partitions, place, TIMEOUT)
     }
 
+    /// The latest time in partition 0, markers of transactions included, if it stands at or behind an offset.
+    pub(super) fn last_time(&self, topic: &str, from: u64) -> Result<Option<Timestamp>, BusError> {
+        let end = self.ends(topic)?.first().map(|ends| ends.end);
+        // Brokers find the first offset that is at least as late; beyond the latest they give the end.
+        let at = |milliseconds: i64| {
+            let found = self.offsets_at(topic, &[0], Offset::Offset(milliseconds))?;
+            Ok::<_, BusError>(found.get(&0).copied().filter(|at| Some(*at) < end))
+        };
+        let (mut low, mut high) = (0, LATEST);
+        while low < high {
+            let middle = low + (high - low + 1) / 2;
+            match at(middle)? {
+                Some(_) => low = middle,
+                None => high = middle - 1,
+            }
+        }
+        let found = at(low)?.filter(|at| *at >= from);
+        Ok(found.and_then(|_| Timestamp::from_millisecond(low).ok()))
+    }
+
     /// The ends of these partitions for readers of what is committed.
     pub(super) fn committed_ends(
         &self,
@@ -272,6 +293,9 @@ impl Topics {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// No clock is later: the year 2200, in milliseconds.
+const LATEST: i64 = 7_258_118_400_000;
 
 /// Asks again while brokers come and go: it takes a moment until others lead what a broker that is gone has led.
 fn patiently<T>(within: Duration, ask: impl Fn(Duration) -> KafkaResult<T>) -> KafkaResult<T> {

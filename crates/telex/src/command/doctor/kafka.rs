@@ -2,6 +2,7 @@
 
 use std::net::ToSocketAddrs;
 
+use jiff::SignedDuration;
 use telex_model::Topic;
 use telex_stream::kafka::{KafkaBus, TopicPlan};
 
@@ -38,7 +39,8 @@ pub(super) fn look(context: &Context, bus: &KafkaBus, found: &mut Vec<Finding>) 
     }
     let names: Vec<String> = plans.into_iter().map(|p| p.name).collect();
     match bus.rehearse(&names) {
-        Ok(()) => {
+        Ok(ahead) => {
+            found.extend(ahead.map(clocks));
             found.push(fine(
                 "rights",
                 "all topics can be read and written in a transaction",
@@ -51,6 +53,27 @@ pub(super) fn look(context: &Context, bus: &KafkaBus, found: &mut Vec<Finding>) 
         Err(error) => found.push(failed("rights", &error.to_string())),
     }
     Ok(true)
+}
+
+/// Clocks further apart make the ages of lag and articles wrong by as much as alerts wait for.
+const APART: SignedDuration = SignedDuration::from_secs(5);
+
+/// Judges how far the brokers' clock is ahead of this one.
+fn clocks(ahead: SignedDuration) -> Finding {
+    let apart = ahead.abs();
+    if apart <= APART {
+        let seconds = APART.as_secs();
+        return fine(
+            "clocks",
+            format!("the brokers' clock and this one agree within {seconds} s"),
+        );
+    }
+    let which = if ahead.is_positive() { "ahead of" } else { "behind" };
+    wrong(
+        "clocks",
+        format!("the brokers' clock is {} s {which} this one", apart.as_secs()),
+        "set the clock that is wrong, there or here (timedatectl set-ntp true)",
+    )
 }
 
 /// A failure whose text says what to do after its last semicolon, as all of the bus do.
@@ -131,4 +154,27 @@ fn advice(plans: &[TopicPlan]) -> Option<Finding> {
         finding.seen = format!("{} (and {} more)", finding.seen, all.len() - 1);
     }
     Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_disagree_are_told_apart() {
+        let seen = |seconds| clocks(SignedDuration::from_secs(seconds));
+        for agreed in [-5, 0, 5] {
+            assert_eq!(seen(agreed).fix, None, "{agreed}");
+        }
+        assert!(
+            seen(-6).fix.is_some() && seen(-6).seen.contains("6 s behind"),
+            "{}",
+            seen(-6).seen
+        );
+        assert!(
+            seen(8).fix.is_some() && seen(8).seen.contains("8 s ahead of"),
+            "{}",
+            seen(8).seen
+        );
+    }
 }
