@@ -1,15 +1,16 @@
 # Two commands do everything that a newcomer needs; each does its own set-up.
 #   make demo    the whole pipeline on a small news world of its own
 #   make test    every test, from unit to whole pipeline
-# Others: make kafka (a real Apache Kafka to try things on), make lint, make release, make bench-cleaner and
-# make bench-classifier (beside their peers), make deploy-check (everything in deploy/)
+# Others: make kafka (a real Apache Kafka to try things on), make faults (long campaigns of faults), make lint,
+# make release, make bench-cleaner and make bench-classifier (beside their peers), make deploy-check (everything in
+# deploy/)
 
 CARGO ?= cargo
 
 # Tests leave a note there when they found no Kafka.
 NO_KAFKA = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-kafka
 
-.PHONY: demo test kafka lint release bench-cleaner bench-classifier deploy-check setup setup-kafka \
+.PHONY: demo test kafka faults lint release bench-cleaner bench-classifier deploy-check setup setup-kafka \
   setup-deploy-check
 
 demo: setup
@@ -29,6 +30,13 @@ kafka: setup-kafka
 	echo "  telex topics apply --bus kafka --brokers $$address" && \
 	echo "  telex run all --feeds feeds.opml --bus kafka --brokers $$address" && \
 	echo "stop it:  deploy/kafka/kafka.sh down"
+
+# So many faults a campaign; each says its seed, and TELEX_FAULTS_SEED repeats one.
+FAULTS ?= 100
+
+faults: setup setup-kafka
+	TELEX_FAULTS=$(FAULTS) $(CARGO) test --locked --package telex --test pipeline faults:: -- \
+	  --include-ignored --nocapture --test-threads 1
 
 lint: setup
 	$(CARGO) fmt --all --check

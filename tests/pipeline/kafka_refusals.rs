@@ -10,7 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use crate::bad_input::refuses;
-use crate::kafka::{Cluster, shared, start};
+use crate::cluster::{Cluster, shared, start};
 use crate::world::{finish, rows, said, telex};
 
 fn with_brokers(args: &[&str], brokers: &str) -> Output {

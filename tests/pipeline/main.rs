@@ -9,11 +9,14 @@
 
 mod bad_input;
 mod broker;
+mod cluster;
 mod documents;
-mod faults;
 mod kafka;
 mod kafka_refusals;
 mod operate;
 mod topics;
 mod whole;
 mod world;
+
+#[path = "../faults/mod.rs"]
+mod faults;

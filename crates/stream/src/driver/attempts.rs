@@ -3,7 +3,9 @@
 //! Before the first batch of an assignment the driver commits "attempt n + 1" at the offset where it begins; the
 //! next commit clears it. So a count that is still there after a restart says how often the process died over that
 //! batch. From [`SUSPECT`] on, messages are processed one at a time, each announced by a commit of its own: if the
-//! process dies once more, the message at the committed offset is the one, and becomes a dead letter unprocessed.
+//! process dies over the same one [`ALONE`] times, it becomes a dead letter unprocessed. Once is not enough: processed
+//! so, messages take most of the time, and whoever kills the process then for another reason would hit an innocent
+//! one each time.
 //!
 //! A driver that is still alive when a batch could not be finished takes its announcement back: restarts while a
 //! database is away must not make an innocent message a suspect.
@@ -14,7 +16,10 @@ use crate::session::Assignment;
 
 /// Deaths over one batch after which its messages are processed one at a time. A process may die twice for other
 /// reasons: a restart, a node that goes.
-pub(super) const SUSPECT: u32 = 3;
+const SUSPECT: u32 = 3;
+
+/// Deaths over one message, processed alone, after which it is the one.
+const ALONE: u32 = 2;
 
 /// Messages processed one at a time: no fewer than the largest batch, so that the killer is among them.
 const CAREFUL_MESSAGES: u32 = 2000;
@@ -49,7 +54,7 @@ impl Attempts {
                 announced: false,
                 outstanding: false,
                 careful,
-                killer: a.attempts > SUSPECT,
+                killer: a.attempts >= SUSPECT + ALONE,
             };
             self.parts.insert(a.partition, part);
         }
@@ -82,10 +87,17 @@ impl Attempts {
     pub(super) fn committed<'a>(&mut self, partitions: impl Iterator<Item = &'a u32>) {
         for partition in partitions {
             if let Some(part) = self.parts.get_mut(partition) {
+                part.attempts = 0;
                 part.outstanding = false;
                 part.killer = false;
             }
         }
+    }
+
+    /// The count to commit before the partition's next message is processed alone.
+    pub(super) fn alone(&self, partition: u32) -> BTreeMap<u32, u32> {
+        let attempts = self.parts.get(&partition).map_or(0, |part| part.attempts);
+        BTreeMap::from([(partition, attempts.max(SUSPECT) + 1)])
     }
 
     /// The counts that take back what was announced.

@@ -11,7 +11,7 @@ use crate::control::Phase;
 use crate::message::{Message, Output};
 use crate::session::{Batch, Commit, Event, Lag, Session, Transaction};
 
-use super::attempts::{Attempts, SUSPECT};
+use super::attempts::Attempts;
 use super::breaker::Breaker;
 use super::{BatchStage, DriverError, Outcome, SourceContext, Summary, show_trouble};
 
@@ -236,7 +236,7 @@ impl Driver<'_> {
     }
 
     fn announce_alone(&mut self, message: &Message) -> Result<bool, DriverError> {
-        let counts = BTreeMap::from([(message.partition, SUSPECT + 1)]);
+        let counts = self.attempts.alone(message.partition);
         self.commit_attempts(counts, Attempts::announced)
     }
 

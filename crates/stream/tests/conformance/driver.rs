@@ -299,9 +299,9 @@ pub fn finds_the_message_that_kills(harness: &mut dyn Harness) {
     };
     while run_or_die(&mut case, 50, kill) {
         deaths += 1;
-        // Three make a suspect and one more a culprit. A death where batches ended between the killer and what came
+        // Three make a suspect and two more a culprit. A death where batches ended between the killer and what came
         // before it, as a bus may have it, counts only from the next assignment on.
-        assert!(deaths < 12, "the killer is not found");
+        assert!(deaths < 16, "the killer is not found");
         if deaths == 3 {
             // Messages of partitions that nobody suspects, beside those that are suspects by now.
             case.feed(60, 120, 30);
@@ -314,7 +314,7 @@ pub fn finds_the_message_that_kills(harness: &mut dyn Harness) {
         header(&dead[0].headers, "telex_dead_reason"),
         Some("killed_process")
     );
-    assert!(deaths >= 3, "two deaths may have other reasons: {deaths}");
+    assert!(deaths >= 5, "fewer may have other reasons: {deaths}");
     // After that, all is as before.
     case.feed(120, 130, 30);
     assert!(!run_or_die(&mut case, 50, kill));

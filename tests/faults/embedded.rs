@@ -1,44 +1,48 @@
-//! What goes wrong on the way.
+//! Faults of the whole pipeline in one process, on the embedded bus.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use telex_model::{Stage, Topic};
 use telex_stream::{Bus, Output, Route};
 
 use crate::world::{Started, World, bus, finish, free_port, get, rows, said, wait_for};
 
-/// Kill -9 at ten moments of a run; what is there in the end is what an undisturbed run leaves.
+use super::campaign::{Installation, Random, faults, run};
+
+/// The whole pipeline is killed at random moments; a new one goes on.
 #[test]
 fn kill_nine_loses_and_doubles_nothing() {
+    #[derive(Clone, Copy, Debug)]
+    struct Kill;
     let world = World::new();
-    let mut killed = 0;
-    for i in 0..10u64 {
-        let mut process = Started::new(world.telex(&["run", "all", "--feeds", "feeds.opml"]));
-        std::thread::sleep(Duration::from_millis(60 + 90 * i));
-        if process.ended() {
-            panic!("the pipeline ended by itself: {}", said(&process.finish()));
+    let start = || Started::new(world.telex(&["run", "all"]));
+    let mut process = Some(start());
+    wait_for("the bus", || world.data().join("bus.sqlite").exists());
+    let mut kill = |_: Kill, _: &mut Random| {
+        let mut running = process.take().unwrap();
+        if running.ended() {
+            panic!("the pipeline ended by itself: {}", said(&running.finish()));
         }
-        process.kill();
-        killed += 1;
-    }
-    assert_eq!(killed, 10);
-    let port = free_port();
-    let listen = format!("127.0.0.1:{port}");
-    let args = ["run", "all", "--feeds", "feeds.opml", "--metrics-listen", &listen];
-    let process = Started::new(world.telex(&args));
-    // The killed runs may have carried everything: the signal is for a run that has begun.
-    wait_for("the run to be ready", || {
-        get(port, "/readyz").is_some_and(|(status, _)| status == 200)
-    });
-    let all = world.site.expected().len();
-    wait_for("all articles", || {
-        world.data().join("articles.sqlite").exists() && world.articles(&[]).len() >= all
-    });
+        running.kill();
+        process = Some(start());
+    };
+    let on = Installation {
+        world: &world,
+        bus: Arc::new(bus(&world.data()).0),
+        prefix: "telex".to_owned(),
+        telex: &|args| finish(world.telex(args)),
+        tagged: &|| world.tapped(None),
+    };
+    run(
+        "the whole pipeline on the embedded bus",
+        &on,
+        vec![Kill; faults(10)],
+        &mut kill,
+    );
+    let process = process.unwrap();
     process.signal("TERM");
     let out = process.finish();
     assert!(out.status.success(), "{}", said(&out));
-    world.check_all(&world.articles(&[]));
-    world.check_all(&world.tapped(None));
 }
 
 #[test]
