@@ -1,5 +1,7 @@
 //! What an operator does.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::world::{Started, World, finish, free_port, get, rows, said, telex, wait_for};
@@ -251,4 +253,78 @@ fn every_stage_keeps_its_rate() {
         "{articles} articles in {:?}",
         begin.elapsed()
     );
+}
+
+#[test]
+fn a_replay_gives_articles_the_tags_of_now() {
+    let world = World::new();
+    let topics = world.path().join("topics");
+    std::fs::create_dir(&topics).unwrap();
+    let topic = "[topic]\nname = 'cabinets'\nabout = 'Governments.'\n\
+        [[signal]]\nname = 'country'\nrole = 'core'\nconcepts = ['ukraine']\n";
+    std::fs::write(topics.join("cabinets.toml"), topic).unwrap();
+    let settings = world.path().join("telex.toml");
+    std::fs::write(&settings, "[classifier]\ntopics = 'topics'\n").unwrap();
+    world.once();
+    let log = |topic: &str| {
+        let mut all = Vec::new();
+        telex_stream::read_all(&crate::world::bus(&world.data()).0, topic, &mut |m| all.push(m)).unwrap();
+        all
+    };
+    let had: Vec<_> = log("telex.tagged.cabinets.v1")
+        .iter()
+        .map(|m| m.key.clone())
+        .collect();
+    assert!(!had.is_empty(), "somebody writes about it");
+    let before = log("telex.tagged.v1").len();
+
+    // The topic goes; those who read its articles are told.
+    std::fs::write(&settings, "").unwrap();
+    let replay = ["replay", "--stage", "classifier", "--from"];
+    let run = |more: &[&str]| {
+        rows(&finish(
+            world.telex(&[&replay, more, &["--output", "json"]].concat()),
+        ))
+        .remove(0)
+    };
+    let would = run(&["earliest", "--dry-run"]);
+    assert_eq!(
+        (&would["count"], &would["dry_run"]),
+        (&before.into(), &true.into())
+    );
+    assert_eq!(run(&["2999-01-01T00:00:00Z"])["count"], 0);
+    let done = run(&["earliest"]);
+    assert_eq!(done["count"], before);
+    // What was interrupted at its end has nothing left to do.
+    let resumed = run(&["earliest", "--resume", done["replay"].as_str().unwrap()]);
+    assert_eq!(resumed["count"], 0);
+    world.once();
+
+    let mut last = BTreeMap::new();
+    for message in log("telex.tagged.cabinets.v1") {
+        last.insert(message.key.clone(), message.value.is_some());
+    }
+    assert!(had.iter().all(|key| last.get(key) == Some(&false)), "{last:?}");
+    let all = log("telex.tagged.v1");
+    assert_eq!(all.len(), 2 * before);
+    let value =
+        |m: &telex_stream::Message| -> Value { serde_json::from_slice(m.value.as_ref().unwrap()).unwrap() };
+    let mut versions = BTreeMap::<String, Vec<(u64, String)>>::new();
+    for article in all.iter().map(|m| value(m)) {
+        let version = article["topics_version"].as_str().unwrap().to_owned();
+        let seen = (article["revision"].as_u64().unwrap(), version);
+        versions
+            .entry(article["id"].as_str().unwrap().to_owned())
+            .or_default()
+            .push(seen);
+    }
+    for (id, seen) in versions {
+        let [(first, old), (second, new)] = seen.as_slice() else {
+            panic!("{id}: {seen:?}")
+        };
+        assert!(first == second && old != new, "{id}: {seen:?}");
+    }
+    world.check_all(&world.articles(&[]));
+    let out = finish(world.telex(&["replay", "--stage", "classifier", "--from", "yesterday"]));
+    assert!(said(&out).contains("give `earliest`, a time"), "{}", said(&out));
 }

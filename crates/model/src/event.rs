@@ -31,6 +31,9 @@ pub const DEAD_ORIGIN: &str = "telex_dead_origin";
 /// Bytes of the original value where the dead letter holds only its beginning.
 pub const DEAD_TRUNCATED: &str = "telex_dead_truncated";
 
+/// The replay that a message was put back by: a word that is its own.
+pub const REPLAY: &str = "telex_replay";
+
 /// A message's headers: names with UTF-8 values, in order.
 pub type Headers = Vec<(String, String)>;
 

@@ -91,6 +91,8 @@ pub(crate) enum Command {
     /// Look after what could not be processed.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Have a stage work again on what it has done, as after a change of topic files.
+    Replay(ReplayArgs),
     /// Show or make the topics of the bus; train, test and compare the topic files of the classifier.
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -297,6 +299,59 @@ pub(crate) struct DeadLetterFilter {
     /// No more than so many.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) limit: usize,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The stage: what it reads is put before it once more, the latest revision of each article.
+    #[arg(long, value_enum)]
+    pub(crate) stage: ReplayStage,
+    /// What was written from then on: `earliest`, a time (RFC 3339), or an offset in every partition.
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) from: From,
+    /// Goes on with a replay that was interrupted.
+    #[arg(long, value_name = "ID")]
+    pub(crate) resume: Option<String>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Messages per second.
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<std::num::NonZeroU32>,
+}
+
+/// Stages that can work again on what they have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReplayStage {
+    /// Articles to tagged articles: the same revisions, tagged by the topic files of now.
+    Classifier,
+}
+
+/// A place in a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The first message that is kept.
+    Earliest,
+    /// The first message written then or later.
+    Time(jiff::Timestamp),
+    /// This offset in every partition.
+    Offset(u64),
+}
+
+impl std::str::FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "earliest" {
+            return Ok(Self::Earliest);
+        }
+        let offset = text.parse().map(Self::Offset);
+        offset.or_else(|_| {
+            let time = text.parse().map(Self::Time);
+            time.map_err(|_| "give `earliest`, a time such as 2026-11-22T08:00:00Z, or an offset".to_owned())
+        })
+    }
 }
 
 /// Names of stages.

@@ -11,6 +11,7 @@ mod feeds;
 mod health;
 mod labelled;
 mod live;
+mod replay;
 mod rows;
 mod run;
 mod tap;
@@ -69,6 +70,7 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::Tap(args) => tap::run(&context, &args),
         Command::Feeds(args) => feeds::run(&context, args),
         Command::DeadLetters(args) => dead_letters::run(&context, args),
+        Command::Replay(args) => replay::run(&context, &args),
         Command::Topics(TopicsCommand::Train(args)) => topic_files::train(&context, &args),
         Command::Topics(TopicsCommand::Test(args)) => topic_files::test(&context, &args),
         Command::Topics(TopicsCommand::Diff(args)) => topic_files::diff(&context, &args),

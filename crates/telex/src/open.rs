@@ -184,6 +184,25 @@ pub(crate) fn tag_topics(classifier: &Classifier) -> Result<Vec<(String, Topic)>
     classifier.topics().map(topic).collect()
 }
 
+/// Tags whose topics are on the bus, though the topic files do not give them any more.
+pub(crate) fn lost_tags(
+    bus: &dyn Bus,
+    prefix: &str,
+    given: &[(String, Topic)],
+) -> Result<Vec<(String, Topic)>, CliError> {
+    let lost = |name: &String| {
+        let tag = name
+            .strip_prefix(prefix)?
+            .strip_prefix(".tagged.")?
+            .strip_suffix(".v1")?;
+        if given.iter().any(|(known, _)| known == tag) {
+            return None;
+        }
+        Some((tag.to_owned(), Topic::tagged_with(tag).ok()?))
+    };
+    Ok(bus.topics()?.iter().filter_map(lost).collect())
+}
+
 /// The guarded HTTP client.
 pub(crate) fn client(config: &Config) -> Result<Client, CliError> {
     let options = ClientOptions {

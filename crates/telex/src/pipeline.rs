@@ -275,12 +275,10 @@ impl Setup<'_> {
                 spawn(stage, move || Ok(run_stage(session, &mut work, context)?))?
             }
             Stage::Classifier => {
-                let work = ClassifierStage::new(
-                    prefix,
-                    Arc::clone(classifier),
-                    tags.to_vec(),
-                    Arc::clone(&self.metrics),
-                );
+                let mut topics = tags.to_vec();
+                topics.extend(open::lost_tags(self.open.bus.as_ref(), prefix, tags)?);
+                let work =
+                    ClassifierStage::new(prefix, Arc::clone(classifier), topics, Arc::clone(&self.metrics));
                 let mut work = Reloading::new(
                     work,
                     self.config.classifier.topics.as_deref(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use telex_classifier::{Classifier, Document};
-use telex_model::{Article, Tagged, Topic, event, to_json};
+use telex_model::event::{self, header};
+use telex_model::{Article, Tagged, Topic, to_json};
 use telex_stream::{Message, Outcome, Output, Route, Transform, read_value};
 use telex_telemetry::Metrics;
 
@@ -77,13 +78,13 @@ impl ClassifierStage {
             .for_each(|(tag, _)| drop(self.metrics.tagged.with_label_values(&[tag])));
     }
 
-    fn count(&self, tagged: &Tagged, now: Timestamp) {
+    fn count(&self, tagged: &Tagged, now: Timestamp, again: bool) {
         let age = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
         tagged
             .tags
             .iter()
             .for_each(|t| self.metrics.tagged.with_label_values(&[&t.topic]).inc());
-        if tagged.revision == 1 {
+        if tagged.revision == 1 && !again {
             self.metrics.seen_to_tagged.observe(age(tagged.first_seen));
             if let Some(published) = tagged.published {
                 self.metrics.published_to_tagged.observe(age(published));
@@ -107,6 +108,7 @@ impl Transform for ClassifierStage {
         let (id, revision, first_seen) = (article.id, article.revision, article.first_seen);
         let mut tagged = Tagged::new(article, self.classifier.version(), found.tags, found.concepts);
         tagged.language = tagged.language.or(found.language);
+        let again = header(&message.headers, event::REPLAY).is_some();
         let now = Timestamp::now();
         let event_id = format!("{id}:{revision}:{}", tagged.topics_version);
         let mut headers = event::headers(&Topic::Tagged, "classifier", event_id, now);
@@ -129,12 +131,13 @@ impl Transform for ClassifierStage {
         for (tag, topic) in &self.topics {
             if tags.contains(&tag.as_str()) {
                 outputs.push(output(topic, Some(value.clone())));
-            } else if revision > 1 {
-                // An earlier revision may have had the tag; a retraction of what never was changes nothing.
+            } else if revision > 1 || again {
+                // An earlier revision or the same one under earlier topic files may have had the tag; a retraction of
+                // what never was changes nothing.
                 outputs.push(output(topic, None));
             }
         }
-        self.count(&tagged, now);
+        self.count(&tagged, now, again);
         Outcome::Emit(outputs)
     }
 }
