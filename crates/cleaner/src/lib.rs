@@ -9,7 +9,6 @@ mod fingerprint;
 mod hash;
 mod html;
 mod kind;
-mod language;
 mod meta;
 mod scrape;
 mod select;
@@ -73,7 +72,7 @@ pub fn clean_html(page: &Page<'_>) -> Cleaned {
         published: meta::published(&document, &said, url.as_ref()),
         modified: meta::modified(&document, &said),
         authors: meta::authors(&document, &said, site_name.as_deref()),
-        language: language::language(&selected.text, claimed),
+        language: telex_language::settle(&selected.text, claimed),
         site_name,
         canonical_url: meta::canonical_url(&document, url.as_ref()),
         lead_image: meta::lead_image(&document, &said, url.as_ref()),
@@ -89,7 +88,7 @@ pub fn clean_text(text: &str) -> Cleaned {
     let story = scrape::story(text);
     Cleaned {
         kind: Kind::Article,
-        language: language::language(&story.text, None),
+        language: telex_language::settle(&story.text, None),
         fingerprint: fingerprint(&story.text),
         quality: story.quality,
         title: story.title,
