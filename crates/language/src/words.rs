@@ -1,6 +1,5 @@
 //! Function words and letters: what tells most languages apart at a glance.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// A set of languages, one bit each, in the order of the file of words.
@@ -62,8 +61,7 @@ const TABLE_END: u32 = 0x500;
 pub(crate) struct Vocabulary {
     /// Codes of the languages, by bit.
     pub(crate) codes: Vec<&'static str>,
-    /// Languages of a function word, by the hash of its letters.
-    words: HashMap<u64, Languages>,
+    words: Table,
     /// Letters by code point.
     letters: Vec<Option<Letter>>,
 }
@@ -75,11 +73,10 @@ impl Vocabulary {
     fn new() -> Self {
         let lines = || WORDS.lines().filter_map(|line| line.split_once(": "));
         let codes: Vec<&'static str> = lines().map(|(code, _)| code).collect();
-        let mut words: HashMap<u64, Languages> = HashMap::new();
+        let mut words = Table::new(WORDS.split_whitespace().count());
         for (bit, (_, list)) in lines().enumerate() {
             for word in list.split_whitespace() {
-                let hash = word.chars().fold(Word::new(), Word::with).hash;
-                *words.entry(hash).or_default() |= 1 << bit;
+                words.add(word.chars().fold(Word::new(), Word::with), 1 << bit);
             }
         }
         let users = |small: char| {
@@ -106,7 +103,7 @@ impl Vocabulary {
 
     /// Returns the languages that a word is a function word of.
     pub(crate) fn languages_of(&self, word: &Word) -> Languages {
-        self.words.get(&word.hash).copied().unwrap_or(0)
+        self.words.get(word)
     }
 
     /// Returns what a character is as a letter, `None` where it is none.
@@ -153,6 +150,47 @@ impl Word {
     pub(crate) fn with(self, letter: char) -> Self {
         let hash = (self.hash ^ u64::from(letter)).wrapping_mul(0x0100_0000_01B3);
         Self { hash }
+    }
+}
+
+/// Languages of the function words, by the hash of their letters: a table with linear probing, since every word of a
+/// text asks, most in vain, and the standard map would hash the hash again.
+struct Table {
+    /// At least half of them empty: no languages.
+    slots: Vec<(u64, Languages)>,
+}
+
+impl Table {
+    fn new(words: usize) -> Self {
+        Self {
+            slots: vec![(0, 0); (2 * words).next_power_of_two()],
+        }
+    }
+
+    /// Returns the number of the slot that a word has, or would have.
+    fn place(&self, word: &Word) -> usize {
+        let mut place = word.hash as usize % self.slots.len();
+        while self
+            .slots
+            .get(place)
+            .is_some_and(|(hash, languages)| *languages != 0 && *hash != word.hash)
+        {
+            place = (place + 1) % self.slots.len();
+        }
+        place
+    }
+
+    fn add(&mut self, word: Word, languages: Languages) {
+        let place = self.place(&word);
+        if let Some(slot) = self.slots.get_mut(place) {
+            *slot = (word.hash, slot.1 | languages);
+        }
+    }
+
+    fn get(&self, word: &Word) -> Languages {
+        self.slots
+            .get(self.place(word))
+            .map_or(0, |(_, languages)| *languages)
     }
 }
 
