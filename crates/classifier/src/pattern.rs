@@ -2,7 +2,7 @@
 //!
 //! `ukrain*` is any word that begins so, `Крым~` the word with at most three more letters (inflection), anything
 //! else the word itself; words in a row make a phrase. A capital in a pattern asks for a capital in the text:
-//! `Rada` does not match "rada", and `NATO` only matches capitals. Regular expressions were rejected: they cannot
+//! `Rada` does not match "rada", and `NATO` only matches capitals; `_nato` matches "nato" and "Nato" but not "NATO". Regular expressions were rejected: they cannot
 //! share one automaton cheaply, and authors of topic files should not need them.
 
 use crate::fold::{Folded, is_separator, is_unspaced};
@@ -24,6 +24,7 @@ enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Case {
     Any,
+    NotAll,
     Initial,
     All,
 }
@@ -143,6 +144,9 @@ fn parse_part(part: &str) -> Result<Vec<Word>, String> {
         .split(is_separator)
         .filter_map(|piece| word(piece, Ending::None))
         .collect();
+    if body.starts_with('_') {
+        pieces.iter_mut().for_each(|piece| piece.form.case = Case::NotAll);
+    }
     if let Some(last) = pieces.last_mut() {
         last.form.ending = ending;
     }
@@ -198,6 +202,7 @@ impl Form {
     fn case_fits(self, folded: &Folded, start: usize, end: usize) -> bool {
         match self.case {
             Case::Any => true,
+            Case::NotAll => !all_upper(folded, start, end),
             Case::Initial => folded.is_upper(start),
             Case::All => all_upper(folded, start, end),
         }
