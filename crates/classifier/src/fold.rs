@@ -105,11 +105,9 @@ impl Folded {
         let mut writer = Writer::new(source.len());
         let mut rest = source.chars();
         loop {
-            let (run, letters) = plain_run(table, rest.as_str().as_bytes());
+            let run = writer.plain(table, rest.as_str().as_bytes());
             if run > 0 {
-                let (plain, after) = rest.as_str().split_at_checked(run).unwrap_or_default();
-                writer.plain(plain.as_bytes(), letters);
-                rest = after.chars();
+                rest = rest.as_str().get(run..).unwrap_or_default().chars();
             }
             let Some(letter) = rest.next() else { break };
             writer.folded.length += 1;
@@ -155,25 +153,17 @@ impl Folded {
     }
 }
 
-/// Returns bytes and letters of the small letters at the beginning of a text that fold to themselves: most letters of
-/// most texts, copied together. Of letters of two bytes only those of scripts with capitals count.
-fn plain_run(table: &[u32], text: &[u8]) -> (usize, usize) {
-    let (mut rest, mut letters) = (text, 0);
-    loop {
-        rest = match rest {
-            [b'a'..=b'z', after @ ..] => after,
-            [lead @ 0xC3..=0xD5, trail, after @ ..] => {
-                let code = u32::from(lead & 0x1F) << 6 | u32::from(trail & 0x3F);
-                if table.get(code as usize) != Some(&code) {
-                    break;
-                }
-                after
-            }
-            _ => break,
-        };
-        letters += 1;
+/// Returns how many bytes the small letter has that begins a text, if it folds to itself. Of letters of two bytes only
+/// those of scripts with capitals do.
+fn plain_letter(table: &[u32], text: &[u8]) -> Option<usize> {
+    match text {
+        [b'a'..=b'z', ..] => Some(1),
+        [lead @ 0xC3..=0xD5, trail, ..] => {
+            let code = u32::from(lead & 0x1F) << 6 | u32::from(trail & 0x3F);
+            (table.get(code as usize) == Some(&code)).then_some(2)
+        }
+        _ => None,
     }
-    (text.len() - rest.len(), letters)
 }
 
 struct Writer {
@@ -272,14 +262,37 @@ impl Writer {
         self.digits = NO_NUMBER;
     }
 
-    /// Writes the bytes of small letters that fold to themselves.
-    fn plain(&mut self, bytes: &[u8], letters: usize) {
-        self.folded.length += letters;
-        self.letters += letters;
-        (self.stopped, self.terminal) = (false, false);
-        self.digits = NO_NUMBER;
-        self.begin_word(false);
-        self.folded.bytes.extend_from_slice(bytes);
+    /// Writes the small letters at the beginning of a text that fold to themselves and single spaces between them,
+    /// which are most of most texts, as they stand; returns how many bytes these are.
+    fn plain(&mut self, table: &[u32], text: &[u8]) -> usize {
+        let before = self.folded.bytes.len();
+        let (mut end, mut letters, mut spaces) = (0, 0, 0);
+        while let Some(rest) = text.get(end..) {
+            if let Some(bytes) = plain_letter(table, rest) {
+                if !self.in_word {
+                    self.folded.starts.push((before + end) as u32);
+                    self.in_word = true;
+                }
+                letters += 1;
+                end += bytes;
+            } else if rest.first() == Some(&b' ') && self.in_word && letters > 0 {
+                self.in_word = false;
+                spaces += 1;
+                end += 1;
+            } else {
+                break;
+            }
+        }
+        if letters > 0 {
+            self.folded
+                .bytes
+                .extend_from_slice(text.get(..end).unwrap_or_default());
+            self.folded.length += letters + spaces;
+            self.letters += letters;
+            (self.stopped, self.terminal) = (false, false);
+            (self.digits, self.number) = (if self.in_word { NO_NUMBER } else { 0 }, 0);
+        }
+        end
     }
 
     fn begin_word(&mut self, anyway: bool) {

@@ -82,9 +82,10 @@ pub(crate) struct Mention {
 /// The concepts and their automaton.
 pub(crate) struct Lexicon {
     pub(crate) concepts: Vec<ConceptEntry>,
-    pub(crate) entries: Vec<Entry>,
-    /// Entries that share a needle, by the automaton's value.
-    pub(crate) by_needle: Vec<Vec<u32>>,
+    /// Patterns in the order of their needles, so that those of one needle stand side by side.
+    entries: Vec<Entry>,
+    /// Where the entries of each of the automaton's needles begin, and at last where all end.
+    begins: Vec<u32>,
     pub(crate) beginnings: Beginnings,
     pub(crate) automaton: NFA,
 }
@@ -229,21 +230,37 @@ impl Builder {
     /// # Errors
     /// The automaton's own limits: more than 2^31 states.
     pub(crate) fn build(self) -> Result<Lexicon, String> {
-        let mut needles: BTreeMap<Vec<u8>, Vec<u32>> = BTreeMap::new();
-        for (index, entry) in (0..).zip(&self.entries) {
-            needles.entry(entry.pattern.needle()).or_default().push(index);
+        let mut sharing: BTreeMap<Vec<u8>, Vec<Entry>> = BTreeMap::new();
+        for entry in self.entries {
+            sharing.entry(entry.pattern.needle()).or_default().push(entry);
         }
-        let (needles, by_needle): (Vec<_>, Vec<_>) = needles.into_iter().unzip();
+        let (mut needles, mut entries, mut begins) = (Vec::new(), Vec::new(), Vec::new());
+        for (needle, sharing) in sharing {
+            needles.push(needle);
+            begins.push(entries.len() as u32);
+            entries.extend(sharing);
+        }
+        begins.push(entries.len() as u32);
         let mut builder = NFA::builder();
         builder.dense_depth(DENSE_DEPTH);
         let automaton = builder.build(&needles).map_err(|error| error.to_string())?;
         Ok(Lexicon {
             beginnings: Beginnings::new(needles.iter().map(Vec::as_slice)),
             concepts: self.concepts,
-            entries: self.entries,
-            by_needle,
+            entries,
+            begins,
             automaton,
         })
+    }
+}
+
+impl Lexicon {
+    /// Returns the patterns that share a needle.
+    pub(crate) fn sharing(&self, needle: usize) -> &[Entry] {
+        let begin = |needle: usize| self.begins.get(needle).map_or(0, |&begin| begin as usize);
+        self.entries
+            .get(begin(needle)..begin(needle + 1))
+            .unwrap_or_default()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `ukrain*` is any word that begins so, `Крым~` the word with at most three more letters (inflection), anything
 //! else the word itself; words in a row make a phrase. A capital in a pattern asks for a capital in the text:
-//! `Rada` does not match "rada", and `NATO` only matches capitals. Regular expressions were rejected: they cannot
+//! `Rada` does not match "rada", and `NATO` only matches capitals; `_nato` matches "nato" and "Nato" but not "NATO". Regular expressions were rejected: they cannot
 //! share one automaton cheaply, and authors of topic files should not need them.
 
 use crate::fold::{Folded, is_separator, is_unspaced};
@@ -24,20 +24,31 @@ enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Case {
     Any,
+    NotAll,
     Initial,
     All,
+}
+
+/// What a word asks of the text where its stem stands.
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    /// Bytes of the stem.
+    stem: usize,
+    ending: Ending,
+    case: Case,
 }
 
 #[derive(Debug, Clone)]
 struct Word {
     stem: Vec<u8>,
-    ending: Ending,
-    case: Case,
+    form: Form,
 }
 
 /// One pattern of a topic file, folded.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
+    /// The form of the first word, mostly the only one, beside the others' list: that lies elsewhere in memory.
+    first: Form,
     words: Vec<Word>,
     unspaced: bool,
 }
@@ -65,15 +76,19 @@ impl Pattern {
             .iter()
             .all(|letter| matches!(letter, '\u{AC00}'..='\u{D7A3}'));
         let least = if syllables { 2 } else { 3 };
-        if first.ending == Ending::Any && letters.len() < least && !unspaced {
+        if first.form.ending == Ending::Any && letters.len() < least && !unspaced {
             return Err(
                 "a stem before * needs at least three letters, or it matches half the language".to_owned(),
             );
         }
-        if first.stem.len() < 2 && first.ending != Ending::None {
+        if first.stem.len() < 2 && first.form.ending != Ending::None {
             return Err("a stem before ~ needs at least two letters".to_owned());
         }
-        Ok(Self { words, unspaced })
+        Ok(Self {
+            first: first.form,
+            words,
+            unspaced,
+        })
     }
 
     /// Returns the bytes that the automaton looks for: all from the beginning of the first word to the first open
@@ -82,7 +97,7 @@ impl Pattern {
         let mut needle = Vec::new();
         for word in &self.words {
             needle.extend_from_slice(&word.stem);
-            if word.ending != Ending::None || self.unspaced {
+            if word.form.ending != Ending::None || self.unspaced {
                 break;
             }
             needle.push(b' ');
@@ -92,11 +107,13 @@ impl Pattern {
 
     /// Checks the pattern where its needle was found and returns the folded offset after its last word.
     pub(crate) fn verify(&self, folded: &Folded, start: usize) -> Option<usize> {
-        let mut offset = start;
-        let mut end = offset;
-        for word in &self.words {
-            end = word.verify(folded, offset, self.unspaced)?;
-            offset = end + 1;
+        // The needle holds the first stem.
+        let mut end = self.first.verify(folded, start, self.unspaced)?;
+        for word in self.words.iter().skip(1) {
+            let start = end + 1;
+            let stem = folded.bytes.get(start..start + word.stem.len())?;
+            end =
+                (stem == word.stem.as_slice()).then(|| word.form.verify(folded, start, self.unspaced))??;
         }
         Some(end)
     }
@@ -127,8 +144,11 @@ fn parse_part(part: &str) -> Result<Vec<Word>, String> {
         .split(is_separator)
         .filter_map(|piece| word(piece, Ending::None))
         .collect();
+    if body.starts_with('_') {
+        pieces.iter_mut().for_each(|piece| piece.form.case = Case::NotAll);
+    }
     if let Some(last) = pieces.last_mut() {
-        last.ending = ending;
+        last.form.ending = ending;
     }
     Ok(pieces)
 }
@@ -146,15 +166,19 @@ fn word(source: &str, ending: Ending) -> Option<Word> {
         (true, _) => Case::Initial,
         _ => Case::Any,
     };
-    Some(Word { stem, ending, case })
+    let form = Form {
+        stem: stem.len(),
+        ending,
+        case,
+    };
+    Some(Word { stem, form })
 }
 
-impl Word {
-    fn verify(&self, folded: &Folded, start: usize, unspaced: bool) -> Option<usize> {
-        let stem_end = start + self.stem.len();
-        if folded.bytes.get(start..stem_end)? != self.stem.as_slice()
-            || !self.case_fits(folded, start, stem_end)
-        {
+impl Form {
+    /// Checks what follows a stem and its capitals, and returns the offset after the word.
+    fn verify(self, folded: &Folded, start: usize, unspaced: bool) -> Option<usize> {
+        let stem_end = start + self.stem;
+        if !self.case_fits(folded, start, stem_end) {
             return None;
         }
         if unspaced {
@@ -175,20 +199,21 @@ impl Word {
         fits.then_some(stem_end + length)
     }
 
-    fn case_fits(&self, folded: &Folded, start: usize, end: usize) -> bool {
+    fn case_fits(self, folded: &Folded, start: usize, end: usize) -> bool {
         match self.case {
             Case::Any => true,
+            Case::NotAll => !all_upper(folded, start, end),
             Case::Initial => folded.is_upper(start),
-            Case::All => self.all_upper(folded, start, end),
+            Case::All => all_upper(folded, start, end),
         }
     }
+}
 
-    fn all_upper(&self, folded: &Folded, start: usize, end: usize) -> bool {
-        (start..end).all(|offset| {
-            let byte = folded.bytes.get(offset).copied().unwrap_or(b' ');
-            byte & 0xC0 == 0x80 || byte.is_ascii_digit() || folded.is_upper(offset)
-        })
-    }
+fn all_upper(folded: &Folded, start: usize, end: usize) -> bool {
+    (start..end).all(|offset| {
+        let byte = folded.bytes.get(offset).copied().unwrap_or(b' ');
+        byte & 0xC0 == 0x80 || byte.is_ascii_digit() || folded.is_upper(offset)
+    })
 }
 
 /// Tells whether a text is written in capitals, so that acronyms cannot be told from words.

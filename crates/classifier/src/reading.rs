@@ -4,7 +4,6 @@ use telex_model::{Concept, ConceptKind, Where};
 
 use crate::Document;
 use crate::fold::Folded;
-use crate::language::{identify, normalise};
 use crate::lexicon::{ConceptEntry, Lexicon, Mention};
 
 /// Code points of the text that count as its lead: about two sentences.
@@ -50,9 +49,8 @@ pub(crate) struct Reading {
 impl Reading {
     /// Folds and searches an article.
     pub(crate) fn new(lexicon: &Lexicon, document: &Document<'_>) -> Self {
-        let language = document
-            .language
-            .map_or_else(|| identify(document).unwrap_or_default(), normalise);
+        let given = document.language.and_then(telex_language::primary);
+        let language = given.or_else(|| identify(document)).unwrap_or_default();
         let title = Folded::new(document.title);
         let text = Folded::new(document.text);
         let mut mentions = lexicon.find(&title, &language, Where::Title);
@@ -155,6 +153,12 @@ impl Reading {
         concepts.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.id.cmp(&right.id)));
         concepts
     }
+}
+
+/// Identifies the language of an article from its title and the beginning of its text.
+fn identify(document: &Document<'_>) -> Option<String> {
+    let words = [document.title, document.text].join(" ");
+    telex_language::identify(&words).map(|found| found.language.to_owned())
 }
 
 /// Tells whether a concept of this kind can be what an article is about.

@@ -101,13 +101,7 @@ impl Search<'_> {
                 // A needle that ends here too, but began later.
                 continue;
             }
-            let sharing = self
-                .lexicon
-                .by_needle
-                .get(needle.as_usize())
-                .into_iter()
-                .flatten();
-            for entry in sharing.filter_map(|&index| self.lexicon.entries.get(index as usize)) {
+            for entry in self.lexicon.sharing(needle.as_usize()) {
                 if self.applies(entry, start)
                     && let Some(end) = entry.pattern.verify(self.folded, start)
                 {

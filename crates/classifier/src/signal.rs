@@ -6,7 +6,7 @@ use crate::lexicon::Mention;
 use crate::reading::{Reading, Region};
 use crate::source::Role;
 
-/// Names of the features of a signal, in their order; `acts` is the share of sentences whose first actor is its own.
+/// Names of the features of a signal, in their order, those of places first; `acts` is the share of sentences whose first actor is its own.
 pub(crate) const FEATURES: [&str; 8] = [
     "title", "lead", "count", "density", "spread", "share", "rank", "acts",
 ];
@@ -219,24 +219,31 @@ impl Observation {
     }
 
     /// Shares what the signal adds to the sum out among the mentions that made it; `shares` goes by mention.
+    ///
+    /// What the title and the lead add goes to the mentions there, the rest to all alike.
     pub(crate) fn share_out(&self, reading: &Reading, weights: &[f64], shares: &mut [f64]) {
-        for (name, (value, weight)) in FEATURES.iter().zip(self.features.iter().zip(weights)) {
-            let makes = |index: &&usize| {
-                let region = reading
-                    .mentions
-                    .get(**index)
-                    .map(|mention| reading.region(mention));
-                match *name {
-                    "title" => region == Some(Region::Title),
-                    "lead" => region == Some(Region::Lead),
-                    _ => true,
-                }
+        let sums = self.features.iter().zip(weights);
+        let mut added = sums.map(|(value, weight)| value * weight);
+        let (title, lead) = (added.next().unwrap_or(0.0), added.next().unwrap_or(0.0));
+        let rest: f64 = added.sum();
+        let region = |index: &usize| {
+            let mention = reading.mentions.get(*index);
+            mention.map_or(Region::Body, |mention| reading.region(mention))
+        };
+        let number = |wanted| self.hits.iter().filter(|index| region(index) == wanted).count() as f64;
+        let (titles, leads, all) = (
+            number(Region::Title),
+            number(Region::Lead),
+            self.hits.len() as f64,
+        );
+        for index in &self.hits {
+            let here = match region(index) {
+                Region::Title => title / titles,
+                Region::Lead => lead / leads,
+                Region::Body => 0.0,
             };
-            let number = self.hits.iter().filter(makes).count();
-            for index in self.hits.iter().filter(makes) {
-                if let Some(share) = shares.get_mut(*index) {
-                    *share += value * weight / number as f64;
-                }
+            if let Some(share) = shares.get_mut(*index) {
+                *share += here + rest / all;
             }
         }
     }

@@ -306,19 +306,17 @@ fn calibrate(sums: &[(f64, &Sample<'_>)]) -> (f64, f64) {
 
 /// Returns the threshold with the best F1 to be expected where the scores are the chances that they claim to be.
 ///
-/// The best F1 of the labels themselves was rejected: with some dozen positives it lies wherever luck put it.
+/// That is half this best F1 (Lipton, Elkan and Naryanaswamy 2014). The score at which the best is reached was
+/// rejected: around it all scores do about as well, so it lies wherever luck put it, like the best of the labels.
 fn best_threshold(mut scores: Vec<f64>) -> f64 {
     scores.sort_by(|left, right| right.total_cmp(left));
     let positives: f64 = scores.iter().sum();
-    let (mut right, mut best) = (0.0, (0.0, 0.5));
+    let (mut right, mut best) = (0.0, 0.0_f64);
     for (score, tagged) in scores.into_iter().zip(1..) {
         right += score;
-        let f1 = 2.0 * right / (f64::from(tagged) + positives);
-        if f1 > best.0 {
-            best = (f1, score);
-        }
+        best = best.max(2.0 * right / (f64::from(tagged) + positives));
     }
-    best.1.clamp(0.1, 0.9)
+    (best / 2.0).clamp(0.1, 0.9)
 }
 
 fn tenths(scored: impl Iterator<Item = (f64, bool)>) -> Vec<(f64, f64, usize)> {

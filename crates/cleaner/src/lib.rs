@@ -1,15 +1,18 @@
 //! Turns web pages and plain-text scrapes into articles: text, title, authors, dates, language, fingerprint.
 //!
 //! Pure and single-threaded: a page in, an article out; the caller spreads pages over cores. Foreign bytes never
-//! panic, and time and memory are linear in the input. The engine is our own: one pass over a fast tokenizer into
-//! flat arrays (`html`), then a judgement on each block of text (`select`). Rejected: the extractors that exist, all
-//! of which build a tree and walk it many times, and none of which is linear on hostile pages.
+//! panic, and time and memory are linear in the input: at most 20 times the page, and 70 MB for its blocks, of which
+//! the first 65,536 count (measured: usual pages 2 to 4 times, prose without end 14 times, a page of nothing but tags
+//! 65 MB).
+//!
+//! The engine is our own: one pass over a fast tokenizer into flat arrays (`html`), then a judgement on each block of
+//! text (`select`). Rejected: the extractors that exist, all of which build a tree and walk it many times, and none of
+//! which is linear on hostile pages.
 
 mod fingerprint;
 mod hash;
 mod html;
 mod kind;
-mod language;
 mod meta;
 mod scrape;
 mod select;
@@ -73,7 +76,7 @@ pub fn clean_html(page: &Page<'_>) -> Cleaned {
         published: meta::published(&document, &said, url.as_ref()),
         modified: meta::modified(&document, &said),
         authors: meta::authors(&document, &said, site_name.as_deref()),
-        language: language::language(&selected.text, claimed),
+        language: telex_language::settle(&selected.text, claimed),
         site_name,
         canonical_url: meta::canonical_url(&document, url.as_ref()),
         lead_image: meta::lead_image(&document, &said, url.as_ref()),
@@ -89,7 +92,7 @@ pub fn clean_text(text: &str) -> Cleaned {
     let story = scrape::story(text);
     Cleaned {
         kind: Kind::Article,
-        language: language::language(&story.text, None),
+        language: telex_language::settle(&story.text, None),
         fingerprint: fingerprint(&story.text),
         quality: story.quality,
         title: story.title,

@@ -7,7 +7,7 @@ use telex_cleaner::{Page, clean_html, clean_text};
 /// A shape of page: how it is called, and its markup in about so many bytes.
 type Shape = (&'static str, fn(usize) -> String);
 
-const SHAPES: [Shape; 31] = [
+const SHAPES: [Shape; 32] = [
     ("nested boxes", |n| "<div>".repeat(n / 5)),
     ("nested and closed boxes", |n| {
         format!("{}x{}", "<div>".repeat(n / 11), "</div>".repeat(n / 11))
@@ -61,6 +61,12 @@ const SHAPES: [Shape; 31] = [
         format!(
             "<script type=application/ld+json>{{\"@type\":\"Article\",\"articleBody\":\"{}\"}}</script>",
             "<p>The ferry is back. ".repeat(n / 22)
+        )
+    }),
+    ("stories in a script", |n| {
+        format!(
+            "<script>x = \"{}\"</script>",
+            "\\u003cp>The ferry is back. ".repeat(n / 27)
         )
     }),
     ("headings", |n| "<h1>Ferry found</h1>".repeat(n / 20)),

@@ -134,6 +134,22 @@ fn the_story_comes_out_of_its_frame() {
 }
 
 #[test]
+fn a_story_that_only_scripts_draw_is_read_and_no_other() {
+    let markup: String = STORY
+        .iter()
+        .map(|line| format!("<p class=\"a\">{line}</p>"))
+        .collect();
+    let data = serde_json::json!({"title": "Ferry found", "body": markup}).to_string();
+    let script = format!("<script>window.data = {}</script>", data.replace('<', "\\u003c"));
+    let page = |shown: &str| format!("<title>Ferry found</title><body>{script}<div>{shown}</div>");
+    let text = |html: &str| clean_html(&Page { url: None, html }).text;
+    assert_eq!(text(&page("")), STORY.join("\n"));
+    let other = STORY.map(|line| line.replace("ferry", "barge"));
+    let paragraphs: String = other.iter().map(|line| format!("<p>{line}</p>")).collect();
+    assert_eq!(text(&page(&paragraphs)), other.join("\n"));
+}
+
+#[test]
 fn a_syndicated_copy_has_nearly_the_same_fingerprint_and_another_story_has_not() {
     let first = print_of(&framed("bell", &STORY));
     let mut copy = STORY.to_vec();

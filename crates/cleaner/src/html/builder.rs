@@ -316,6 +316,8 @@ impl<'a> Builder<'a> {
                     .is_some_and(|start| start.eq_ignore_ascii_case("application/ld+json"))
                 {
                     self.document.json_ld.push(content);
+                } else {
+                    self.document.scripts.push(content);
                 }
             }
             Tag::Xmp => {

@@ -77,6 +77,8 @@ pub(crate) struct Document<'a> {
     pub(crate) properties: Vec<Property<'a>>,
     /// Contents of scripts of type `application/ld+json`.
     pub(crate) json_ld: Vec<&'a str>,
+    /// Contents of all other scripts.
+    pub(crate) scripts: Vec<&'a str>,
     /// Target of `link rel=canonical`.
     pub(crate) canonical: Option<&'a str>,
     /// Value of `lang` on the root.

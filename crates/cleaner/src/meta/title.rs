@@ -29,7 +29,8 @@ pub(crate) fn fold(text: &str) -> String {
 /// News sites write up to four: for readers (the heading), for search engines (`title`), for sharing (`og:title`) and
 /// for machines (`headline`). Measured on marked pages of 85 publishers: the machine's line is the editor's more
 /// often than the heading; where heading and `title` are one line made for search, the shared one is, unless the page
-/// shares the heading elsewhere.
+/// shares the heading elsewhere. Pages with `news_keywords`, a tag that only news aggregators ever read, are news also
+/// where they have nothing for machines.
 pub(crate) fn title(document: &Document<'_>, said: &Statements) -> Option<String> {
     let site = document.meta(&["og:site_name"]).map(|name| fold(&tidy(name)));
     let usable =
@@ -39,6 +40,7 @@ pub(crate) fn title(document: &Document<'_>, said: &Statements) -> Option<String
         .meta(&["og:title", "twitter:title", "dc.title", "parsely-title"])
         .map(tidy)
         .filter(usable);
+    let is_news = said.is_news || document.meta(&["news_keywords"]).is_some();
     let tweeted = document.meta(&["twitter:title"]).map(tidy).filter(usable);
     let headline = said.headline.as_deref().map(tidy).filter(usable);
     let mut headings = headings(document);
@@ -49,14 +51,14 @@ pub(crate) fn title(document: &Document<'_>, said: &Statements) -> Option<String
             .flatten()
             .any(|witness| agree(witness, heading))
     });
-    if let (true, Some(heading), Some(shared), Some(page)) = (said.is_news, confirmed, &shared, &page)
+    if let (true, Some(heading), Some(shared), Some(page)) = (is_news, confirmed, &shared, &page)
         && !agree(shared, heading)
         && agree(page, heading)
         && !tweeted.is_some_and(|tweeted| agree(&tweeted, heading))
     {
         return Some(without_site(shared));
     }
-    let headline = headline.filter(|_| said.is_news || headings.len() != 1);
+    let headline = headline.filter(|_| is_news || headings.len() != 1);
     let single = || headings.first().filter(|_| headings.len() == 1);
     headline
         .or_else(|| confirmed.or_else(single).cloned())
@@ -139,6 +141,11 @@ mod tests {
         assert_eq!(
             title(&read(html), &Statements::default()).as_deref(),
             Some("Ferry storm: all news")
+        );
+        let for_aggregators = format!("<meta name=news_keywords content='ferry,storm'>{html}");
+        assert_eq!(
+            title(&read(&for_aggregators), &Statements::default()).as_deref(),
+            Some("Ferry found")
         );
     }
 

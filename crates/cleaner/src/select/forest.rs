@@ -15,6 +15,9 @@ pub const MAX_DEPTH: usize = 6;
 /// usual pages these are three blocks in four.
 pub const HOPELESS: f32 = -4.5;
 
+/// Rows whose features are gathered at once: all of a usual page, and no second table of a page of nothing but tags.
+const PART: usize = 4096;
+
 /// A sum of trees over rows of features.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Forest {
@@ -62,15 +65,15 @@ impl Forest {
             .filter(|(_, score)| **score > HOPELESS)
             .map(|(row, _)| row)
             .collect();
-        let columns: Vec<f32> = table
-            .columns
-            .chunks_exact(table.rows.max(1))
-            .flat_map(|column| open.iter().filter_map(|row| column.get(*row)))
-            .copied()
-            .collect();
-        for (row, score) in open.iter().zip(self.scores(&columns, open.len())) {
-            if let Some(slot) = scores.get_mut(*row) {
-                *slot = score;
+        for part in open.chunks(PART) {
+            let mut columns = Vec::with_capacity(part.len() * table.names.len());
+            for column in table.columns.chunks_exact(table.rows.max(1)) {
+                columns.extend(part.iter().filter_map(|row| column.get(*row)));
+            }
+            for (row, score) in part.iter().zip(self.scores(&columns, part.len())) {
+                if let Some(slot) = scores.get_mut(*row) {
+                    *slot = score;
+                }
             }
         }
         scores

@@ -6,6 +6,7 @@
 
 mod boxes;
 mod context;
+mod drawn;
 mod echo;
 mod features;
 mod forest;
@@ -25,7 +26,7 @@ pub use lexicon::Lexicon;
 pub use table::Table;
 
 use crate::hash::hash_word;
-use crate::html::Document;
+use crate::html::{self, Document};
 use crate::meta::Statements;
 
 /// The story of a page.
@@ -65,20 +66,38 @@ pub(crate) const THRESHOLD: f32 = 0.0;
 
 /// Chooses the blocks of the story.
 pub(crate) fn article(document: &Document<'_>, said: &Statements, title: Option<&str>) -> Selected {
+    let chosen = shown(document, said, title);
+    let hidden = hidden_body(said, &chosen.text);
+    let hidden = hidden.map(|text| (text.split_whitespace().count(), text));
+    match hidden.or_else(|| Some((chosen.sure_words, drawn_text(document, title, &chosen.text)?))) {
+        Some((sure_words, text)) => Selected {
+            quality: HIDDEN_QUALITY,
+            sure_words,
+            text,
+        },
+        None => chosen,
+    }
+}
+
+/// Chooses among the blocks that a page shows.
+fn shown(document: &Document<'_>, said: &Statements, title: Option<&str>) -> Selected {
     let model = &*MODEL;
     let mut table = features(document, said, title, &model.lexicon);
     let first = model.first.scores(&table.columns, table.rows);
     context(document, &first, &mut table);
     let scores = model.second.refine(&table, &first);
-    let chosen = choose(document, &scores);
-    match hidden_body(said, &chosen.text) {
-        Some(text) => Selected {
-            quality: HIDDEN_QUALITY,
-            sure_words: text.split_whitespace().count(),
-            text,
-        },
-        None => chosen,
+    choose(document, &scores)
+}
+
+/// Takes the text that a page has its scripts draw, where it shows next to nothing itself. What kind of page it is,
+/// what it shows still tells.
+fn drawn_text(document: &Document<'_>, title: Option<&str>, chosen: &str) -> Option<String> {
+    if chosen.split_whitespace().nth(TOO_FEW_WORDS).is_some() {
+        return None;
     }
+    let markup = drawn::markup(&document.scripts)?;
+    let text = shown(&html::read(&markup), &Statements::default(), title).text;
+    (text.split_whitespace().count() >= BODY_WORDS).then_some(text)
 }
 
 /// Words that a stated body must have before it is taken instead of what the page shows.

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn italian_nato_is_born() {
     let text = "Nato a Napoli nel 1950, il pittore è cresciuto a Roma. Era nato in una famiglia povera. Nato il 3 maggio, \
-                nato due volte, diceva sua madre.";
+                nato due volte, diceva sua madre. Nato sopra una bottega, dipinge ancora.";
     for title in ["È nato un artista", "NATO A NAPOLI, VISSUTO A ROMA"] {
         assert!(topics(title, text, "it").is_empty(), "{title}");
         assert!(
@@ -14,6 +14,20 @@ fn italian_nato_is_born() {
                 .all(|(term, _)| term != "nato"),
             "{title}"
         );
+    }
+}
+
+#[test]
+fn italian_nato_is_the_alliance_where_it_is_not_born() {
+    let text = "Gli alleati discutono di spese e di difesa. Il segretario generale ha parlato ai ministri a Bruxelles.";
+    for title in [
+        "Nato, gli alleati discutono di spese",
+        "Nato: il vertice dei ministri",
+        "Soldati NATO a Vilnius",
+        "Missione NATO in Kosovo",
+    ] {
+        let found = evidence(&article(title, text, "it"));
+        assert!(found.iter().any(|(term, _)| term == "nato"), "{title}: {found:?}");
     }
 }
 
@@ -255,21 +269,22 @@ fn the_internal_market_is_not_diplomacy() {
     let cases = [
         (
             "en",
-            "Commission fines phone maker",
-            "The European Commission fined a phone maker for breaking antitrust rules. The competition commissioner said \
-             that the single market needs fair rules. The company will appeal at the Court of Justice.",
+            "EU fines phone maker from the United States",
+            "The European Union fined a phone maker from the United States for breaking antitrust rules. In Brussels the \
+             competition commissioner said that the single market needs fair rules for firms from China too. The company \
+             will appeal at the Court of Justice.",
         ),
         (
             "de",
-            "EU-Kommission genehmigt Fusion",
-            "Die EU-Kommission hat die Fusion zweier Molkereien genehmigt. Der Wettbewerb im Binnenmarkt bleibe erhalten, \
-             teilte sie in Brüssel mit. Verbraucher sollen keine höheren Preise zahlen.",
+            "EU-Kommission genehmigt Fusion mit Schweizer Molkerei",
+            "Die EU-Kommission hat die Fusion mit einer Molkerei aus der Schweiz genehmigt. Der Wettbewerb im Binnenmarkt \
+             bleibe erhalten, teilte sie in Brüssel mit. Verbraucher sollen keine höheren Preise zahlen.",
         ),
         (
             "it",
-            "Ue, nuove regole per gli agricoltori",
-            "La Commissione europea ha presentato nuove regole per la politica agricola comune. Il regolamento riguarda il \
-             mercato interno e il bilancio. Gli agricoltori protestano a Bruxelles.",
+            "Ue, nuove regole per il mercato interno del riso",
+            "La Commissione europea ha presentato nuove regole per il riso che arriva dall'India. Il regolamento riguarda \
+             il mercato interno, la politica agricola comune e il bilancio. Gli agricoltori protestano a Bruxelles.",
         ),
     ];
     for (language, title, text) in cases {
@@ -307,11 +322,14 @@ fn local_life_in_ukraine_is_not_ukraine() {
 }
 
 #[test]
-fn a_pipeline_round_ukraine_is_about_ukraine_where_its_transit_is_argued() {
-    let argued = "Nord Stream 2 would end the gas transit through Ukraine, its president Zelensky warned. Kyiv would lose two \
-                  billion dollars a year. Ukraine calls the pipeline a threat to the security of Europe.";
-    assert!(topics("Ukraine warns of Nord Stream 2", argued, "en").contains(&"ukraine".to_owned()));
-    let business = "The contractor laid the last pipes of Nord Stream 2 in the Baltic Sea. The ship will return to its port in \
-                    Rostock. The company expects to be paid by the end of the year, and its share price rose.";
-    assert!(topics("Ship lays last pipes of Nord Stream 2", business, "en").is_empty());
+fn a_pipeline_round_ukraine_is_about_ukraine_where_it_is_called_a_threat() {
+    let argued = "Nord Stream 2 is a threat to security, the minister said on Monday. Gazprom uses the pipeline as a weapon, \
+                  and Nord Stream 2 makes blackmail easier. The ship is to lay the last pipes of Nord Stream 2 in spring.";
+    assert_eq!(
+        topics("Minister calls Nord Stream 2 a threat", argued, "en"),
+        ["ukraine"]
+    );
+    let business = "Nord Stream 2 is a gain for the port, the minister said on Monday. Gazprom uses the pipeline from autumn, \
+                    and Nord Stream 2 makes gas cheaper. The ship is to lay the last pipes of Nord Stream 2 in spring.";
+    assert!(topics("Minister calls Nord Stream 2 a success", business, "en").is_empty());
 }
