@@ -11,7 +11,7 @@ use rdkafka::client::DefaultClientContext;
 
 use crate::bad_input::refuses;
 use crate::cluster::{Cluster, shared, start};
-use crate::world::{finish, rows, said, telex};
+use crate::world::{finish, rows, said, telex, wait_for};
 
 fn with_brokers(args: &[&str], brokers: &str) -> Output {
     finish(telex(&[args, &["--bus", "kafka", "--brokers", brokers]].concat()))
@@ -100,8 +100,11 @@ fn topics_that_do_not_fit_are_refused_or_raised() {
         let pages = |row: &serde_json::Value| row["topic"] == format!("{}.pages.v1", cluster.prefix);
         rows(&out).into_iter().find(pages).unwrap()
     };
+    // A broker knows a topic a moment after the controller does.
+    wait_for("the topic to be known", || {
+        plan("plan")["state"] == "to be changed"
+    });
     let planned = plan("plan");
-    assert_eq!(planned["state"], "to be changed");
     let change =
         |setting: &str, from: &str, to: &str| serde_json::json!({"setting": setting, "from": from, "to": to});
     let changes = [
