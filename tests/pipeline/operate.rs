@@ -163,6 +163,79 @@ fn feeds_come_and_go_by_file_and_by_command() {
     );
 }
 
+/// A site that names its sitemaps in robots.txt and has no feed.
+fn site_with_sitemaps() -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = format!("http://{}", listener.local_addr().unwrap());
+    let of = |path: &str| match path {
+        "/robots.txt" => "User-agent: *\nSitemap: /sitemaps.xml\nsitemap:/news.xml",
+        "/sitemaps.xml" => {
+            "<sitemapindex><sitemap><loc>/pages.xml</loc><lastmod>2026-07-01</lastmod></sitemap></sitemapindex>"
+        }
+        "/pages.xml" => "<urlset><url><loc>/about</loc></url></urlset>",
+        "/news.xml" => {
+            "<urlset><url><loc>/1</loc><news:news><news:title>Ferry late</news:title></news:news></url></urlset>"
+        }
+        "/" => "<html><body>Harbour</body></html>",
+        _ => "",
+    };
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            let body = of(head.split_whitespace().nth(1).unwrap_or_default());
+            let status = if body.is_empty() { 404 } else { 200 };
+            let length = body.len();
+            drop(write!(
+                stream,
+                "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+            ));
+        }
+    });
+    site
+}
+
+#[test]
+fn sitemaps_are_found_explained_and_polled() {
+    let world = World::new();
+    let site = site_with_sitemaps();
+    let run = |args: &[&str]| {
+        let out = finish(world.telex(args));
+        assert!(out.status.success(), "{}", said(&out));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let found = run(&["feeds", "discover", &format!("{site}/")]);
+    assert!(
+        found.contains(&format!("{site}/sitemaps.xml  -  (1 items)")),
+        "{found}"
+    );
+    assert!(
+        found.contains(&format!("{site}/news.xml  -  (1 items)")),
+        "{found}"
+    );
+    let about = run(&["feeds", "test", &format!("{site}/sitemaps.xml")]);
+    assert!(
+        about.contains("index of sitemaps, 1 sitemaps") && about.contains("2026-07-01"),
+        "{about}"
+    );
+    let about = run(&["feeds", "test", &format!("{site}/pages.xml")]);
+    assert!(about.contains("warning    1 pages without a date"), "{about}");
+    run(&[
+        "feeds",
+        "add",
+        &format!("{site}/sitemaps.xml"),
+        &format!("{site}/news.xml"),
+    ]);
+    let summary = run(&["run", "poller", "--once", "--output", "json"]);
+    let summary: Value = serde_json::from_str(summary.trim()).unwrap();
+    assert_eq!(
+        (&summary["feeds_failed"], &summary["items"]),
+        (&0.into(), &2.into())
+    );
+}
+
 #[test]
 fn a_feed_added_beside_the_running_pipeline_is_polled() {
     let world = World::new();

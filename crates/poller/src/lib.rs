@@ -11,6 +11,7 @@ mod items;
 pub mod list;
 mod poll;
 mod poller;
+mod sitemap;
 mod state;
 mod window;
 

@@ -77,7 +77,6 @@ struct Done {
     id: FeedId,
     generation: u64,
     polled: Polled,
-    _permit: Permit,
 }
 
 struct Feed {
@@ -222,6 +221,7 @@ impl Poller {
             record,
             state,
             written_at: feed.written_at,
+            permit: Some(permit),
         };
         self.in_flight += 1;
         self.shared
@@ -236,7 +236,6 @@ impl Poller {
                 id,
                 generation,
                 polled,
-                _permit: permit,
             }));
             waker.wake();
         });

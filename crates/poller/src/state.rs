@@ -42,6 +42,8 @@ pub(crate) struct Whole {
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
     pub(crate) title: Option<String>,
+    /// What to remember of the sitemaps of an index.
+    pub(crate) sitemaps: SeenItems,
 }
 
 impl Answer {
@@ -76,6 +78,7 @@ pub(crate) fn unknown(id: FeedId) -> FeedState {
         items_per_day: None,
         missed: 0,
         seen: SeenItems::default(),
+        sitemaps: SeenItems::default(),
     }
 }
 
@@ -117,7 +120,9 @@ pub(crate) fn succeed(
             state.last_modified = whole.last_modified;
             state.title = whole.title.or(state.title.take());
             state.asked = whole.asked;
+            state.missed = state.missed.saturating_add(whole.news.left_out);
             state.seen = whole.news.seen;
+            state.sitemaps = whole.sitemaps;
             items = whole.news.items;
         }
     }
@@ -246,6 +251,7 @@ mod tests {
                 etag: Some("\"1\"".to_owned()),
                 last_modified: None,
                 title: None,
+                sitemaps: SeenItems::default(),
             })),
         }
     }

@@ -129,6 +129,9 @@ pub struct FeedState {
     /// Items of the last answer, to tell new and changed ones.
     #[serde(default)]
     pub seen: SeenItems,
+    /// Where the feed is an index of sitemaps: the sitemaps, by address and date.
+    #[serde(default, skip_serializing_if = "SeenItems::is_empty")]
+    pub sitemaps: SeenItems,
 }
 
 /// A permanent redirect seen by a feed's last polls.
