@@ -237,6 +237,53 @@ fn sitemaps_are_found_explained_and_polled() {
 }
 
 #[test]
+fn hubs_are_listened_to_where_that_is_set_up() {
+    let world = World::new();
+    let (port, metrics) = (free_port(), free_port());
+    let secret = world.path().join("secret");
+    std::fs::write(&secret, "1234567890123456789012345678901234567890\n").unwrap();
+    let with = |args: &[&str], secret: Option<&std::path::Path>| {
+        let mut command = world.telex(args);
+        command
+            .env("TELEX__WEBSUB__LISTEN", format!("127.0.0.1:{port}"))
+            .env("TELEX__WEBSUB__CALLBACK_URL", "https://news.example.org/websub");
+        if let Some(path) = secret {
+            command.env("TELEX__WEBSUB__SECRET_FILE", path);
+        }
+        command
+    };
+    let out = finish(with(&["run", "poller"], None));
+    assert_eq!(out.status.code(), Some(78), "{}", said(&out));
+    assert!(said(&out).contains("websub.secret"), "{}", said(&out));
+    let shown = finish(with(&["config", "show"], Some(&secret)));
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.contains("websub.secret = \"(hidden)\"") && !shown.contains("123456789"),
+        "{shown}"
+    );
+    let listen = format!("127.0.0.1:{metrics}");
+    let process = Started::new(with(
+        &["run", "poller", "--metrics-listen", &listen],
+        Some(&secret),
+    ));
+    wait_for("the callback", || {
+        get(port, "/websub/a/b/c/d").is_some_and(|(status, _)| status == 404)
+    });
+    wait_for("the metrics", || get(metrics, "/metrics").is_some());
+    let (_, text) = get(metrics, "/metrics").unwrap();
+    assert!(
+        !text.contains("telex_websub_callbacks_total{outcome=\"unknown\"} 0"),
+        "{text}"
+    );
+    assert!(
+        text.contains("telex_websub_callbacks_total{outcome=\"ping\"} 0"),
+        "{text}"
+    );
+    process.signal("TERM");
+    assert!(process.finish().status.success());
+}
+
+#[test]
 fn a_feed_added_beside_the_running_pipeline_is_polled() {
     let world = World::new();
     let port = free_port();

@@ -13,6 +13,7 @@ mod poll;
 mod poller;
 mod sitemap;
 mod state;
+pub mod websub;
 mod window;
 
 pub use items::ItemRules;

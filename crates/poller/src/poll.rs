@@ -20,6 +20,7 @@ use crate::interval;
 use crate::items::{self, ItemRules, Origin, Reading};
 use crate::sitemap::{self, Listed};
 use crate::state::{self, Answer, Whole};
+use crate::websub::{self, WebSub};
 use crate::window::Window;
 
 /// State of an unchanged feed is written so often, that a restart does not ask everybody at once.
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Arc<ItemRules>,
     pub(crate) prefix: Arc<str>,
     pub(crate) metrics: StageMetrics,
+    pub(crate) websub: Option<WebSub>,
 }
 
 /// One feed as the poll finds it.
@@ -126,6 +128,9 @@ pub(crate) async fn poll(mut task: Task, shared: &Shared) -> Polled {
                 .interval_seconds
                 .map(|s| Duration::from_secs(u64::from(s)));
             items = state::succeed(&mut state, answer, fixed, now);
+            if let Some(push) = &mut state.push {
+                websub::subscribe(&task.record, push, shared, now).await;
+            }
             (outcome, false)
         }
         Err(failure) => {
@@ -146,7 +151,9 @@ pub(crate) async fn poll(mut task: Task, shared: &Shared) -> Polled {
     let known = task
         .written_at
         .is_some_and(|at| now.duration_since(at) < WRITE_EVERY);
-    let decided = state.health != task.state.health || state.moved_to != task.state.moved_to;
+    let decided = state.health != task.state.health
+        || state.moved_to != task.state.moved_to
+        || state.push != task.state.push;
     let written = !items.is_empty() || !known || decided || outcome == "changed";
     let mut outputs: Vec<Output> = items
         .iter()
@@ -320,6 +327,10 @@ fn whole(task: &Task, response: &Response, feed: Feed, listed: Listed, shared: &
         entries,
         window,
         asked: interval::asked(&feed.hints),
+        hub: shared
+            .websub
+            .as_ref()
+            .and_then(|_| websub::named(response, &feed.hints)),
         etag: validator(response.etag()),
         last_modified: validator(response.last_modified()),
         title: feed.title,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use telex_model::{FeedHealth, FeedId, FeedRecord, FeedState, Topic};
+use telex_model::{FeedHealth, FeedId, FeedRecord, FeedSignal, FeedState, Said, Topic};
 use telex_stream::{FinishedWork, Message, Outcome, Output, Route, Source, Waker};
 use telex_telemetry::StageMetrics;
 use telex_web::{Client, HostLimits, Permit, Wait, host_key};
@@ -19,6 +19,7 @@ use url::Url;
 use crate::items::ItemRules;
 use crate::poll::{self, OUTCOMES, Polled, REQUEST_OUTCOMES, Shared, Task};
 use crate::state;
+use crate::websub::{self, BETWEEN_PINGS, WebSub};
 
 /// Reasons for which the poller drops a message.
 pub const DROP_REASONS: [&str; 0] = [];
@@ -44,6 +45,8 @@ pub struct PollerOptions {
     pub concurrency: usize,
     /// Poll every feed once, due or not, and be idle after that.
     pub once: bool,
+    /// Subscriptions to the changes of feeds that name a hub.
+    pub websub: Option<WebSub>,
 }
 
 /// What a poller has done, readable while it works.
@@ -89,6 +92,8 @@ struct Feed {
     /// The poll under way, if any.
     generation: Option<u64>,
     polled: bool,
+    /// What its hub said last: a ping, and the decision on the subscription.
+    signals: [Option<FeedSignal>; 2],
     due_since: Option<Instant>,
     /// The health under which it is counted.
     counted: Option<FeedHealth>,
@@ -108,6 +113,9 @@ impl Poller {
         OUTCOMES
             .iter()
             .for_each(|o| drop(metrics.all().polls.with_label_values(&[o])));
+        websub::REQUESTS
+            .iter()
+            .for_each(|o| drop(metrics.all().websub_requests.with_label_values(&[o])));
         FeedHealth::ALL
             .iter()
             .for_each(|h| metrics.all().feeds.with_label_values(&[h.name()]).set(0));
@@ -119,6 +127,7 @@ impl Poller {
             rules: Arc::new(options.rules.clone()),
             prefix,
             metrics,
+            websub: options.websub.clone(),
         };
         Self {
             options,
@@ -149,6 +158,7 @@ impl Poller {
             ticket: 0,
             generation: None,
             polled: false,
+            signals: [None, None],
             due_since: None,
             counted: None,
         })
@@ -179,7 +189,9 @@ impl Poller {
                 .and_then(|s| s.polled_at)
                 .is_none_or(|p| p < *at)
         });
+        let pinged = feed.pinged().filter(|_| asked.is_none());
         let wait = match &feed.state {
+            Some(_) if pinged.is_some() && !once => pinged.unwrap_or_default(),
             Some(state) if !once && asked.is_none() => state
                 .next_poll
                 .duration_since(Timestamp::now())
@@ -202,6 +214,60 @@ impl Poller {
         let id = record.id;
         self.feed(id, message.partition).record = Some(record);
         Ok(Some(id))
+    }
+
+    /// Takes in what a hub said of a feed.
+    fn take_signal(&mut self, message: &Message) -> Result<Option<FeedId>, (&'static str, String)> {
+        let Some(value) = &message.value else {
+            return Ok(None);
+        };
+        let signal: FeedSignal =
+            serde_json::from_slice(value).map_err(|e| ("invalid_json", e.to_string()))?;
+        let id = signal.feed;
+        let feed = self.feed(id, message.partition);
+        let [ping, decision] = &mut feed.signals;
+        let place = if signal.said == Said::Ping { ping } else { decision };
+        *place = Some(signal);
+        let _news = feed.hear();
+        Ok(Some(id))
+    }
+
+    fn ingest_signal(&mut self, message: &Message) -> Outcome {
+        match self.take_signal(message) {
+            Ok(Some(id)) if self.feeds.get(&id).is_some_and(|f| f.record.is_none()) => {
+                // A hub goes on to speak of a feed that has left the list.
+                self.feeds.remove(&id);
+                Outcome::Emit(vec![self.forget(
+                    Topic::Feeds,
+                    Bytes::clone(&message.key),
+                    message.partition,
+                )])
+            }
+            Ok(Some(id)) => {
+                self.reschedule(id);
+                // A ping shows in the state of the poll that it leads to, a decision at once.
+                let [ping, _] = FeedSignal::keys(id);
+                let feed = self.feeds.get(&id).filter(|_| *message.key != *ping.as_bytes());
+                let state = feed.and_then(|f| f.state.as_ref());
+                let now = Timestamp::now();
+                let shown =
+                    state.map(|s| poll::state_output(s, message.partition, &self.options.prefix, now));
+                Outcome::Emit(shown.into_iter().collect())
+            }
+            Ok(None) => Outcome::Emit(Vec::new()),
+            Err((reason, detail)) => Outcome::Poison { reason, detail },
+        }
+    }
+
+    /// Takes a record of a compacted topic away.
+    fn forget(&self, topic: Topic, key: Bytes, partition: u32) -> Output {
+        Output {
+            topic: topic.name(&self.options.prefix),
+            key,
+            route: Route::Partition(partition),
+            value: None,
+            headers: telex_model::event::Headers::new(),
+        }
     }
 
     fn begin(&mut self, id: FeedId, permit: Permit) {
@@ -272,12 +338,41 @@ impl Poller {
             self.feeds.remove(&done.id);
             return None;
         }
+        let mut outputs = polled.outputs;
+        if feed.hear() {
+            // The state that was polled with did not know it.
+            let prefix = &self.options.prefix;
+            let state = feed.state.as_ref();
+            outputs.extend(state.map(|s| poll::state_output(s, polled.partition, prefix, Timestamp::now())));
+        }
         self.count(done.id);
         self.reschedule(done.id);
-        (!polled.outputs.is_empty()).then_some(FinishedWork {
+        (!outputs.is_empty()).then_some(FinishedWork {
             partition: polled.partition,
-            outputs: polled.outputs,
+            outputs,
         })
+    }
+
+    /// Forgets a feed that has left the list: its state, what its hub said, its subscription.
+    fn remove(&mut self, id: Option<FeedId>, message: &Message) -> Vec<Output> {
+        let mut keys = vec![(Topic::FeedState, Bytes::clone(&message.key))];
+        if let Some((id, feed)) = id.and_then(|id| Some((id, self.feeds.get_mut(&id)?))) {
+            let record = feed.record.take();
+            count_change(&self.shared.metrics, &mut feed.counted, None);
+            let push = feed.state.as_mut().and_then(|state| state.push.take());
+            if feed.signals.iter().any(Option::is_some) {
+                keys.extend(FeedSignal::keys(id).map(|key| (Topic::Feeds, Bytes::from(key))));
+            }
+            if feed.generation.is_none() {
+                self.feeds.remove(&id);
+            }
+            if let (Some(record), Some(push)) = (record, push) {
+                self.runtime
+                    .spawn(websub::unsubscribe(record, push, self.shared.clone()));
+            }
+        }
+        let forget = |(topic, key)| self.forget(topic, key, message.partition);
+        keys.into_iter().map(forget).collect()
     }
 
     /// Counts a feed under the health that it has now.
@@ -290,6 +385,33 @@ impl Poller {
 }
 
 impl Feed {
+    /// How long it may rest although its hub says that it has changed; none where it was polled since.
+    fn pinged(&self) -> Option<Duration> {
+        let ping = self.signals.iter().flatten().find(|s| s.said == Said::Ping)?;
+        match self.state.as_ref().and_then(|s| s.polled_at) {
+            Some(polled) if polled >= ping.at => None,
+            Some(polled) => {
+                let due = polled.checked_add(BETWEEN_PINGS).unwrap_or(polled);
+                let wait = due.duration_since(Timestamp::now());
+                Some(Duration::try_from(wait).unwrap_or_default())
+            }
+            None => Some(Duration::ZERO),
+        }
+    }
+
+    /// Has the state know what the hub said; tells whether it did not.
+    fn hear(&mut self) -> bool {
+        let Some(state) = &mut self.state else {
+            return false;
+        };
+        let heard = |signal| state::hear(state, signal);
+        self.signals
+            .iter()
+            .flatten()
+            .map(heard)
+            .fold(false, |any, news| any | news)
+    }
+
     fn health(&self) -> FeedHealth {
         self.state.as_ref().map(|s| s.health).unwrap_or_default()
     }
@@ -319,7 +441,12 @@ impl Source for Poller {
 
     fn restore(&mut self, topic: &str, message: &Message) {
         if topic == Topic::Feeds.name(&self.options.prefix) {
-            if let Err((reason, detail)) = self.take_record(message) {
+            let taken = if FeedSignal::is_key(&message.key) {
+                self.take_signal(message)
+            } else {
+                self.take_record(message)
+            };
+            if let Err((reason, detail)) = taken {
                 tracing::warn!(
                     reason,
                     detail,
@@ -349,6 +476,7 @@ impl Source for Poller {
             .map(|(id, _)| *id)
             .collect();
         for id in ids {
+            let _news = self.feeds.get_mut(&id).map(Feed::hear);
             self.count(id);
             self.reschedule(id);
         }
@@ -366,6 +494,9 @@ impl Source for Poller {
     }
 
     fn ingest(&mut self, message: &Message) -> Outcome {
+        if FeedSignal::is_key(&message.key) {
+            return self.ingest_signal(message);
+        }
         match self.take_record(message) {
             Ok(Some(id)) if message.value.is_some() => {
                 // A poll under way goes by the record that it began with; the next one by this.
@@ -373,29 +504,7 @@ impl Source for Poller {
                 self.reschedule(id);
                 Outcome::Emit(Vec::new())
             }
-            Ok(id) => {
-                let known = id.and_then(|id| self.feeds.get_mut(&id));
-                if let Some(feed) = known {
-                    feed.record = None;
-                    count_change(&self.shared.metrics, &mut feed.counted, None);
-                    if feed.generation.is_none()
-                        && let Some(id) = id
-                    {
-                        self.feeds.remove(&id);
-                    }
-                }
-                let state = Topic::FeedState.name(&self.options.prefix);
-                let route = Route::Partition(message.partition);
-                let headers = telex_model::event::Headers::new();
-                let forget = Output {
-                    topic: state,
-                    key: Bytes::clone(&message.key),
-                    route,
-                    value: None,
-                    headers,
-                };
-                Outcome::Emit(vec![forget])
-            }
+            Ok(id) => Outcome::Emit(self.remove(id, message)),
             Err((reason, detail)) => Outcome::Poison { reason, detail },
         }
     }

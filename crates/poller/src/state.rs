@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use telex_model::{Asked, FeedHealth, FeedId, FeedState, Item, Moving, SeenItems};
+use telex_model::{Asked, FeedHealth, FeedId, FeedSignal, FeedState, Item, Moving, SeenItems};
 use telex_web::Class;
 
 use crate::health;
 use crate::interval::{self, Found};
 use crate::items::News;
+use crate::websub;
 use crate::window::Window;
 
 /// A permanent redirect is trusted once so many polls in a row were led to the same address, and what it gave was
@@ -44,6 +45,8 @@ pub(crate) struct Whole {
     pub(crate) title: Option<String>,
     /// What to remember of the sitemaps of an index.
     pub(crate) sitemaps: SeenItems,
+    /// The WebSub hub that it names, and its own name there.
+    pub(crate) hub: Option<(String, String)>,
 }
 
 impl Answer {
@@ -79,6 +82,7 @@ pub(crate) fn unknown(id: FeedId) -> FeedState {
         missed: 0,
         seen: SeenItems::default(),
         sitemaps: SeenItems::default(),
+        push: None,
     }
 }
 
@@ -123,6 +127,10 @@ pub(crate) fn succeed(
             state.missed = state.missed.saturating_add(whole.news.left_out);
             state.seen = whole.news.seen;
             state.sitemaps = whole.sitemaps;
+            state.push = websub::follow(state.push.take(), whole.hub);
+            if let (Some(push), Some(last)) = (&mut state.push, last.filter(|_| found.new > 0)) {
+                websub::found_news(push, last, now);
+            }
             items = whole.news.items;
         }
     }
@@ -145,10 +153,23 @@ pub(crate) fn succeed(
         Some(fixed) => later(now, fixed),
         None => {
             let rest = adapted.max(interval::asked_for(state.asked, fresh));
-            interval::not_skipped(later(now, interval::jitter(rest, seed(state, now))), state.asked)
+            let rest = websub::rest(state.push.as_ref(), interval::jitter(rest, seed(state, now)), now);
+            interval::not_skipped(later(now, rest), state.asked)
         }
     };
     items
+}
+
+/// Takes in what the feed's hub said; tells whether it was news. Who may not rely on it any more polls at the feed's
+/// own pace from then on.
+pub(crate) fn hear(state: &mut FeedState, signal: &FeedSignal) -> bool {
+    let Some(push) = &mut state.push else { return false };
+    let news = websub::apply(push, signal);
+    if news && push.denied.is_some() {
+        let interval = Duration::from_secs(u64::from(state.interval_seconds));
+        state.next_poll = state.next_poll.min(later(signal.at, interval));
+    }
+    news
 }
 
 /// Takes in a failure.
@@ -252,6 +273,7 @@ mod tests {
                 last_modified: None,
                 title: None,
                 sitemaps: SeenItems::default(),
+                hub: None,
             })),
         }
     }

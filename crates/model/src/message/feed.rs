@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Subscription;
 use crate::FeedId;
 
 /// A feed to poll: value of `telex.feeds.v1`.
@@ -132,6 +133,9 @@ pub struct FeedState {
     /// Where the feed is an index of sitemaps: the sitemaps, by address and date.
     #[serde(default, skip_serializing_if = "SeenItems::is_empty")]
     pub sitemaps: SeenItems,
+    /// The subscription to its changes, where it names a hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<Subscription>,
 }
 
 /// A permanent redirect seen by a feed's last polls.

@@ -10,3 +10,4 @@ mod polls;
 mod server;
 mod sitemaps;
 mod support;
+mod websub;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use telex_model::{FeedId, FeedRecord, FeedState, Item, Origin, Stage, Topic, domain, event, to_json};
 use telex_poller::list::Listed;
+use telex_poller::websub::WebSub;
 use telex_poller::{ItemRules, Poller, PollerOptions, PollerReport};
 use telex_stream::sim::SimBus;
 use telex_stream::{
@@ -31,6 +32,7 @@ pub(crate) struct Installation {
     pub(crate) rules: ItemRules,
     pub(crate) limits: HostLimitsOptions,
     pub(crate) client: ClientOptions,
+    pub(crate) websub: Option<WebSub>,
 }
 
 /// A poller at work.
@@ -45,7 +47,11 @@ impl Installation {
         let bus = SimBus::default();
         bus.create_topics(PREFIX, &Topic::fixed()).unwrap();
         Self {
-            runtime: Runtime::new().unwrap(),
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(4)
+                .enable_all()
+                .build()
+                .unwrap(),
             bus,
             metrics: Metrics::new(),
             rules: ItemRules::default(),
@@ -57,6 +63,7 @@ impl Installation {
                 allow_addresses: vec!["127.0.0.0/8".parse().unwrap()],
                 ..ClientOptions::default()
             },
+            websub: None,
         }
     }
 
@@ -111,6 +118,7 @@ impl Installation {
             rules: self.rules.clone(),
             concurrency: 64,
             once,
+            websub: self.websub.clone(),
         };
         let client = Client::new(self.client.clone()).unwrap();
         let limits = HostLimits::new(self.limits);

@@ -169,11 +169,15 @@ fn list(context: &Context) -> Result<(), CliError> {
             .and_then(|s| s.moved_to.as_deref())
             .map(|to| format!("  (moved to {})", harmless(to)))
             .unwrap_or_default();
+        let push = state.and_then(|s| s.push.as_ref()?.lease_until);
+        let push = push
+            .filter(|until| *until > Timestamp::now())
+            .map_or("", |_| "  (push)");
         let rate = state
             .and_then(|s| s.items_per_day)
             .map_or(String::new(), |n| format!("{n:.1}/day"));
         output::line(&format!(
-            "{health:8} next {next:16} {rate:>10}  {}{moved}{error}",
+            "{health:8} next {next:16} {rate:>10}  {}{push}{moved}{error}",
             feed.url
         ))?;
     }

@@ -239,6 +239,11 @@ fn describe_feed(feed: &Feed) -> Result<(), CliError> {
         "title      {}",
         harmless(feed.title.as_deref().unwrap_or("-"))
     ))?;
+    if let Some(hub) = &feed.hints.hub {
+        output::line(&harmless(&format!(
+            "hub        {hub} (tells of changes by WebSub)"
+        )))?;
+    }
     for repair in &feed.repairs {
         output::line(&format!("repaired   {}", harmless(&repair.to_string())))?;
     }
