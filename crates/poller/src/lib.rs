@@ -11,8 +11,10 @@ mod items;
 pub mod list;
 mod poll;
 mod poller;
+mod schedule;
 mod sitemap;
 mod state;
+mod tracked;
 pub mod websub;
 mod window;
 

@@ -1,7 +1,6 @@
 //! The source: which feed is due, and what is under way.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,23 +11,22 @@ use jiff::Timestamp;
 use telex_model::{FeedHealth, FeedId, FeedRecord, FeedSignal, FeedState, Said, Topic};
 use telex_stream::{FinishedWork, Message, Outcome, Output, Route, Source, Waker};
 use telex_telemetry::StageMetrics;
-use telex_web::{Client, HostLimits, Permit, Wait, host_key};
+use telex_web::{Client, HostLimits, Permit};
 use tokio::runtime::Handle;
 use url::Url;
 
 use crate::items::ItemRules;
 use crate::poll::{self, OUTCOMES, Polled, REQUEST_OUTCOMES, Shared, Task};
+use crate::schedule::{Next, Schedule};
 use crate::state;
-use crate::websub::{self, BETWEEN_PINGS, WebSub};
+use crate::tracked::{Feed, count_change};
+use crate::websub::{self, WebSub};
 
 /// Reasons for which the poller drops a message.
 pub const DROP_REASONS: [&str; 0] = [];
 
 /// Reasons for which a feed record becomes a dead letter.
 pub const DEAD_REASONS: [&str; 3] = ["invalid_json", "invalid_url", "panic"];
-
-/// A feed whose host is busy is looked at again after this time, unless a poll of that host ends before.
-const BUSY: Duration = Duration::from_millis(20);
 
 /// Percent of a bus with a cap that is left to those down the flow: more than what the fetcher leaves free, so
 /// that it can go on where the poller waits.
@@ -68,35 +66,20 @@ pub struct Poller {
     waker: Waker,
     report: Arc<PollerReport>,
     feeds: HashMap<FeedId, Feed>,
-    due: BinaryHeap<Reverse<(Instant, FeedId, u64)>>,
+    schedule: Schedule,
     sender: Sender<Done>,
     receiver: Receiver<Done>,
     in_flight: usize,
-    /// Counts entries of `due`, so that those that were replaced are known.
-    ticket: u64,
+    /// Counts polls, so that one of a feed that was forgotten meanwhile is known.
+    generations: u64,
 }
 
 struct Done {
     id: FeedId,
     generation: u64,
+    /// The host that was asked.
+    host: String,
     polled: Polled,
-}
-
-struct Feed {
-    partition: u32,
-    record: Option<FeedRecord>,
-    state: Option<FeedState>,
-    written_at: Option<Timestamp>,
-    /// The valid entry of `due`.
-    ticket: u64,
-    /// The poll under way, if any.
-    generation: Option<u64>,
-    polled: bool,
-    /// What its hub said last: a ping, and the decision on the subscription.
-    signals: [Option<FeedSignal>; 2],
-    due_since: Option<Instant>,
-    /// The health under which it is counted.
-    counted: Option<FeedHealth>,
 }
 
 impl Poller {
@@ -136,11 +119,11 @@ impl Poller {
             waker,
             report: Arc::default(),
             feeds: HashMap::new(),
-            due: BinaryHeap::new(),
+            schedule: Schedule::default(),
             sender,
             receiver,
             in_flight: 0,
-            ticket: 0,
+            generations: 0,
         }
     }
 
@@ -152,24 +135,14 @@ impl Poller {
     fn feed(&mut self, id: FeedId, partition: u32) -> &mut Feed {
         self.feeds.entry(id).or_insert_with(|| Feed {
             partition,
-            record: None,
-            state: None,
-            written_at: None,
-            ticket: 0,
-            generation: None,
-            polled: false,
-            signals: [None, None],
-            due_since: None,
-            counted: None,
+            ..Feed::default()
         })
     }
 
     fn schedule(&mut self, id: FeedId, at: Instant) {
-        self.ticket += 1;
         if let Some(feed) = self.feeds.get_mut(&id) {
-            feed.ticket = self.ticket;
+            feed.ticket = self.schedule.add(id, at);
             feed.due_since = Some(at);
-            self.due.push(Reverse((at, id, self.ticket)));
         }
     }
 
@@ -271,13 +244,14 @@ impl Poller {
     }
 
     fn begin(&mut self, id: FeedId, permit: Permit) {
-        self.ticket += 1;
-        let generation = self.ticket;
+        self.generations += 1;
+        let generation = self.generations;
         let Some(feed) = self.feeds.get_mut(&id) else {
             return;
         };
         let Some(record) = feed.record.clone() else { return };
         feed.generation = Some(generation);
+        let host = permit.host().to_owned();
         if let Some(since) = feed.due_since.take() {
             self.shared.metrics.host_waited(since.elapsed().as_secs_f64());
         }
@@ -301,6 +275,7 @@ impl Poller {
             drop(sender.send(Done {
                 id,
                 generation,
+                host,
                 polled,
             }));
             waker.wake();
@@ -309,6 +284,7 @@ impl Poller {
 
     fn finish(&mut self, done: Done) -> Option<FinishedWork> {
         self.in_flight -= 1;
+        self.schedule.freed(&done.host, Instant::now());
         self.shared
             .metrics
             .in_flight
@@ -382,53 +358,6 @@ impl Poller {
             count_change(&self.shared.metrics, &mut feed.counted, now);
         }
     }
-}
-
-impl Feed {
-    /// How long it may rest although its hub says that it has changed; none where it was polled since.
-    fn pinged(&self) -> Option<Duration> {
-        let ping = self.signals.iter().flatten().find(|s| s.said == Said::Ping)?;
-        match self.state.as_ref().and_then(|s| s.polled_at) {
-            Some(polled) if polled >= ping.at => None,
-            Some(polled) => {
-                let due = polled.checked_add(BETWEEN_PINGS).unwrap_or(polled);
-                let wait = due.duration_since(Timestamp::now());
-                Some(Duration::try_from(wait).unwrap_or_default())
-            }
-            None => Some(Duration::ZERO),
-        }
-    }
-
-    /// Has the state know what the hub said; tells whether it did not.
-    fn hear(&mut self) -> bool {
-        let Some(state) = &mut self.state else {
-            return false;
-        };
-        let heard = |signal| state::hear(state, signal);
-        self.signals
-            .iter()
-            .flatten()
-            .map(heard)
-            .fold(false, |any, news| any | news)
-    }
-
-    fn health(&self) -> FeedHealth {
-        self.state.as_ref().map(|s| s.health).unwrap_or_default()
-    }
-}
-
-fn count_change(metrics: &StageMetrics, counted: &mut Option<FeedHealth>, now: Option<FeedHealth>) {
-    if *counted == now {
-        return;
-    }
-    let gauge = |health: FeedHealth| metrics.all().feeds.with_label_values(&[health.name()]);
-    if let Some(before) = *counted {
-        gauge(before).dec();
-    }
-    if let Some(now) = now {
-        gauge(now).inc();
-    }
-    *counted = now;
 }
 
 impl Source for Poller {
@@ -510,43 +439,23 @@ impl Source for Poller {
     }
 
     fn start(&mut self, now: Instant) -> Option<Instant> {
-        while self.in_flight < self.options.concurrency {
-            let Some(Reverse((at, id, ticket))) = self.due.peek().copied() else {
-                break;
-            };
-            if at > now {
-                return Some(at);
-            }
-            self.due.pop();
-            let Some(feed) = self
-                .feeds
-                .get(&id)
-                .filter(|f| f.ticket == ticket && f.generation.is_none())
-            else {
-                continue;
-            };
-            let Some(record) = feed.record.as_ref().filter(|r| !r.paused) else {
-                continue;
-            };
-            let address = poll::address(record, feed.state.as_ref());
-            let host = Url::parse(address).map(|u| host_key(&u)).unwrap_or_default();
-            match self.shared.limits.try_acquire(&host) {
-                Ok(permit) => self.begin(id, permit),
-                Err(wait) => {
-                    let again = match wait {
-                        Wait::At(at) => at.into_std(),
-                        Wait::Busy => now + BUSY,
-                    };
-                    self.due.push(Reverse((again, id, ticket)));
-                }
-            }
-        }
         // With all hands full, the next poll that ends wakes the session.
-        if self.in_flight >= self.options.concurrency {
-            None
-        } else {
-            self.due.peek().map(|Reverse((at, _, _))| *at)
+        while self.in_flight < self.options.concurrency {
+            let feeds = &self.feeds;
+            let host = |id, ticket| {
+                let feed: &Feed = feeds.get(&id)?;
+                feed.host(ticket)
+            };
+            match self
+                .schedule
+                .next(now, host, |host| self.shared.limits.try_acquire(host))
+            {
+                Next::Poll(id, permit) => self.begin(id, permit),
+                Next::At(at) => return Some(at),
+                Next::Nothing => return None,
+            }
         }
+        None
     }
 
     fn finished(&mut self) -> Vec<FinishedWork> {
