@@ -12,6 +12,7 @@ pub mod list;
 mod poll;
 mod poller;
 mod schedule;
+pub mod simulation;
 mod sitemap;
 mod state;
 mod tracked;
