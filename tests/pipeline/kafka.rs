@@ -1,5 +1,7 @@
 //! The stages as processes of their own on Apache Kafka.
 
+mod pollers;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::process::{Command, Stdio};
