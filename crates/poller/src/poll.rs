@@ -70,7 +70,7 @@ pub(crate) struct Polled {
 }
 
 /// Outcomes of polls, as labels.
-pub(crate) const OUTCOMES: [&str; 4] = ["changed", "not_modified", "unchanged", "failed"];
+pub(crate) const OUTCOMES: [&str; 5] = ["changed", "not_modified", "unchanged", "empty", "failed"];
 
 /// Why a poll failed.
 pub(crate) struct Failure {
@@ -123,6 +123,9 @@ pub(crate) async fn poll(mut task: Task, shared: &Shared) -> Polled {
     let (outcome, failed) = match result {
         Ok(answer) => {
             let outcome = answer.outcome();
+            if outcome == "empty" && !state.seen.is_empty() {
+                tracing::warn!(feed = task.address(), "a feed that held items holds none");
+            }
             let fixed = task
                 .record
                 .interval_seconds

@@ -28,6 +28,9 @@ pub const DROP_REASONS: [&str; 0] = [];
 /// Reasons for which a feed record becomes a dead letter.
 pub const DEAD_REASONS: [&str; 3] = ["invalid_json", "invalid_url", "panic"];
 
+/// Where every feed is polled once, feeds of a host that wants to be left alone for longer are left to the next run.
+const ONCE_WAITS: Duration = Duration::from_secs(5 * 60);
+
 /// Percent of a bus with a cap that is left to those down the flow: more than what the fetcher leaves free, so
 /// that it can go on where the poller waits.
 const KEEPS_FREE: u8 = 15;
@@ -351,6 +354,25 @@ impl Poller {
         keys.into_iter().map(forget).collect()
     }
 
+    /// Has feeds of hosts that are closed for longer count as polled, and failed.
+    fn leave_closed(&mut self, longest: Instant) {
+        for feed in self.feeds.values_mut().filter(|f| !f.polled) {
+            let Some(host) = feed.host(feed.ticket) else {
+                continue;
+            };
+            let until = self.shared.limits.closed_until(&host);
+            if until.is_some_and(|at| at.into_std() > longest) {
+                feed.polled = true;
+                self.report.polled.fetch_add(1, Ordering::Relaxed);
+                self.report.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(
+                    host,
+                    "a feed is left to the next run: its host asked to be left alone"
+                );
+            }
+        }
+    }
+
     /// Counts a feed under the health that it has now.
     fn count(&mut self, id: FeedId) {
         if let Some(feed) = self.feeds.get_mut(&id) {
@@ -451,7 +473,12 @@ impl Source for Poller {
                 .next(now, host, |host| self.shared.limits.try_acquire(host))
             {
                 Next::Poll(id, permit) => self.begin(id, permit),
-                Next::At(at) => return Some(at),
+                Next::At(at) => {
+                    if self.options.once && at > now + ONCE_WAITS {
+                        self.leave_closed(now + ONCE_WAITS);
+                    }
+                    return Some(at);
+                }
                 Next::Nothing => return None,
             }
         }

@@ -54,6 +54,7 @@ impl Answer {
     pub(crate) fn outcome(&self) -> &'static str {
         match &self.whole {
             None => "not_modified",
+            Some(whole) if whole.entries == 0 => "empty",
             Some(whole) if whole.news.items.is_empty() => "unchanged",
             Some(_) => "changed",
         }
@@ -356,6 +357,31 @@ mod tests {
         assert!(state.next_poll.duration_since(at(1)) >= SignedDuration::from_hours(5));
         succeed(&mut state, unmodified(), Some(Duration::from_secs(60)), at(2));
         assert_eq!(state.next_poll, at(3));
+    }
+
+    #[test]
+    fn a_state_is_small() {
+        let mut state = feed();
+        let named = (
+            "https://hub.example.org/subscribe".to_owned(),
+            "https://h.test/rss".to_owned(),
+        );
+        state.push = websub::follow(None, Some(named));
+        for text in [
+            &mut state.etag,
+            &mut state.last_modified,
+            &mut state.title,
+            &mut state.moved_to,
+        ] {
+            *text = Some("x".repeat(100));
+        }
+        state.last_error = Some("x".repeat(500));
+        (0..100).for_each(|n| state.seen.insert(u64::MAX - n, u64::MAX / 3 + n));
+        let size = |state: &FeedState| telex_model::to_json(state).len();
+        let full = size(&state);
+        assert!(full <= 4096, "{full} bytes for 100 entries");
+        (0..400).for_each(|n| state.seen.insert(n, n));
+        assert!(size(&state) <= full + 16 * 400, "16 bytes for each further one");
     }
 
     #[test]

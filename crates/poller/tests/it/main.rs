@@ -7,6 +7,7 @@
 )]
 
 mod polls;
+mod promises;
 mod server;
 mod sitemaps;
 mod support;
