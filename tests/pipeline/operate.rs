@@ -236,6 +236,58 @@ fn sitemaps_are_found_explained_and_polled() {
     );
 }
 
+/// A proxy that lets nobody through and answers with a feed itself; what it was asked for comes out of the channel.
+fn proxy_with_a_feed() -> (u16, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let body = "<rss><channel><title>Far away</title><item><title>T</title><link>/1</link></item></channel></rss>";
+            let length = body.len();
+            let feed = format!("HTTP/1.1 200 X\r\nContent-Length: {length}\r\n\r\n{body}");
+            for answer in ["HTTP/1.1 200 X\r\n\r\n", &feed] {
+                let mut head = [0; 4096];
+                let read = stream.read(&mut head).unwrap_or(0);
+                drop(sender.send(String::from_utf8_lossy(&head[..read]).into_owned()));
+                drop(stream.write_all(answer.as_bytes()));
+            }
+        }
+    });
+    (port, receiver)
+}
+
+#[test]
+fn requests_go_through_the_egress_proxy_where_one_is_set() {
+    let world = World::new();
+    let (port, asked) = proxy_with_a_feed();
+    let through = |proxy: &str, args: &[&str]| {
+        let mut command = world.telex(args);
+        command.env("TELEX__WEB__EGRESS_PROXY", proxy);
+        finish(command)
+    };
+    let proxy = format!("http://me:hunter2@127.0.0.1:{port}");
+    let out = through(&proxy, &["feeds", "test", "http://127.0.0.77:81/rss"]);
+    assert!(out.status.success(), "{}", said(&out));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("Far away"));
+    let connect = asked.recv().unwrap();
+    assert!(connect.starts_with("CONNECT 127.0.0.77:81 "), "{connect}");
+    assert!(connect.contains("Proxy-Authorization: Basic "), "{connect}");
+    let out = through(&proxy, &["config", "show"]);
+    assert!(!String::from_utf8_lossy(&out.stdout).contains("hunter2"));
+    let out = through(
+        "ftp://me:hunter2@h/",
+        &["feeds", "test", "http://127.0.0.77:81/rss"],
+    );
+    assert_eq!(out.status.code(), Some(78));
+    assert!(
+        said(&out).contains("web.egress_proxy") && !said(&out).contains("hunter2"),
+        "{}",
+        said(&out)
+    );
+}
+
 #[test]
 fn the_poller_can_be_measured() {
     let world = World::new();

@@ -162,6 +162,9 @@ pub(crate) struct Web {
     pub(crate) allow_addresses: Vec<IpNet>,
     /// Longest time of a request with its redirects and body.
     pub(crate) timeout: Period,
+    /// Proxy for all requests, `http://user:password@host:port`; asked for vetted addresses by CONNECT, never for
+    /// names.
+    pub(crate) egress_proxy: Secret,
 }
 
 impl Default for Web {
@@ -175,6 +178,7 @@ impl Default for Web {
             .to_owned(),
             allow_addresses: Vec::new(),
             timeout: Period::seconds(30),
+            egress_proxy: Secret::default(),
         }
     }
 }
