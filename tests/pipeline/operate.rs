@@ -163,6 +163,36 @@ fn feeds_come_and_go_by_file_and_by_command() {
     );
 }
 
+#[test]
+fn an_interval_of_ones_own_overrules_the_feed() {
+    let world = World::new();
+    let url = world.site.feeds()[0].url.as_str();
+    let run = |args: &[&str]| {
+        let out = finish(world.telex(args));
+        assert!(out.status.success(), "{}", said(&out));
+    };
+    let listed = || rows(&finish(world.telex(&["feeds", "list", "--output", "json"]))).remove(0);
+    run(&["feeds", "add", url]);
+    run(&["run", "poller", "--once"]);
+    run(&["feeds", "interval", "90s", url]);
+    run(&["run", "poller", "--once"]);
+    let now = listed();
+    assert_eq!(now["feed"]["interval_seconds"], 90);
+    let time = |name: &str| {
+        now["state"][name]
+            .as_str()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+    };
+    let rest = time("next_poll").duration_since(time("polled_at")).as_secs();
+    assert_eq!(rest, 90, "{now}");
+    run(&["feeds", "interval", "auto", url]);
+    assert_eq!(listed()["feed"]["interval_seconds"], Value::Null);
+    let hasty = finish(world.telex(&["feeds", "interval", "5s", url]));
+    assert_eq!(hasty.status.code(), Some(2), "{}", said(&hasty));
+}
+
 /// A site that names its sitemaps in robots.txt and has no feed.
 fn site_with_sitemaps() -> String {
     use std::io::{Read, Write};

@@ -126,10 +126,8 @@ pub(crate) async fn poll(mut task: Task, shared: &Shared) -> Polled {
             if outcome == "empty" && !state.seen.is_empty() {
                 tracing::warn!(feed = task.address(), "a feed that held items holds none");
             }
-            let fixed = task
-                .record
-                .interval_seconds
-                .map(|s| Duration::from_secs(u64::from(s)));
+            let fixed = task.record.interval_seconds;
+            let fixed = fixed.map(|s| Duration::from_secs(u64::from(s)));
             items = state::succeed(&mut state, answer, fixed, now);
             if let Some(push) = &mut state.push {
                 websub::subscribe(&task.record, push, shared, now).await;
@@ -151,13 +149,14 @@ pub(crate) async fn poll(mut task: Task, shared: &Shared) -> Polled {
     let all = shared.metrics.all();
     all.polls.with_label_values(&[outcome]).inc();
     all.missed_items.inc_by(state.missed - task.state.missed);
-    let known = task
-        .written_at
-        .is_some_and(|at| now.duration_since(at) < WRITE_EVERY);
+    let recent = |at| now.duration_since(at) < WRITE_EVERY;
+    let known = task.written_at.is_some_and(recent);
     let decided = state.health != task.state.health
         || state.moved_to != task.state.moved_to
         || state.push != task.state.push;
-    let written = !items.is_empty() || !known || decided || outcome == "changed";
+    // Else a restart would take up the request again.
+    let asked_for = task.record.poll_requested > task.written_at;
+    let written = !items.is_empty() || !known || decided || asked_for || outcome == "changed";
     let mut outputs: Vec<Output> = items
         .iter()
         .map(|item| item_output(item, &shared.prefix, now))

@@ -256,6 +256,14 @@ pub(crate) enum FeedsCommand {
         /// Addresses of feeds.
         urls: Vec<String>,
     },
+    /// Poll feeds at an interval of their own, such as `5m`, whatever they ask for; `auto` lets it follow the feed again.
+    Interval {
+        /// At least a minute.
+        interval: String,
+        /// Addresses of feeds.
+        #[arg(required = true)]
+        urls: Vec<String>,
+    },
     /// Put the feeds of an OPML file or a list of URLs on the list.
     Import {
         /// The file.
