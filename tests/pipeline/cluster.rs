@@ -149,10 +149,14 @@ pub(crate) struct Processes<'a> {
 }
 
 impl<'a> Processes<'a> {
+    pub(crate) fn none(cluster: &'a Cluster) -> Self {
+        let all = BTreeMap::new();
+        Self { cluster, all }
+    }
+
     /// So many processes of each stage, which have shared its partitions.
     pub(crate) fn at_work(cluster: &'a Cluster, each: usize) -> Self {
-        let all = BTreeMap::new();
-        let mut processes = Self { cluster, all };
+        let mut processes = Self::none(cluster);
         for _ in 0..each {
             for stage in Stage::ALL {
                 processes.start(stage);

@@ -1,5 +1,7 @@
 //! The stages as processes of their own on Apache Kafka.
 
+mod pollers;
+
 use telex_model::Stage;
 use telex_site::Special;
 

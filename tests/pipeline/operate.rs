@@ -166,6 +166,238 @@ fn feeds_come_and_go_by_file_and_by_command() {
 }
 
 #[test]
+fn an_interval_of_ones_own_overrules_the_feed() {
+    let world = World::new();
+    let url = world.site.feeds()[0].url.as_str();
+    let run = |args: &[&str]| {
+        let out = finish(world.telex(args));
+        assert!(out.status.success(), "{}", said(&out));
+    };
+    let listed = || rows(&finish(world.telex(&["feeds", "list", "--output", "json"]))).remove(0);
+    run(&["feeds", "add", url]);
+    run(&["run", "poller", "--once"]);
+    run(&["feeds", "interval", "90s", url]);
+    run(&["run", "poller", "--once"]);
+    let now = listed();
+    assert_eq!(now["feed"]["interval_seconds"], 90);
+    let time = |name: &str| {
+        now["state"][name]
+            .as_str()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+    };
+    let rest = time("next_poll").duration_since(time("polled_at")).as_secs();
+    assert_eq!(rest, 90, "{now}");
+    run(&["feeds", "interval", "auto", url]);
+    assert_eq!(listed()["feed"]["interval_seconds"], Value::Null);
+    let hasty = finish(world.telex(&["feeds", "interval", "5s", url]));
+    assert_eq!(hasty.status.code(), Some(2), "{}", said(&hasty));
+}
+
+/// A site that names its sitemaps in robots.txt and has no feed.
+fn site_with_sitemaps() -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = format!("http://{}", listener.local_addr().unwrap());
+    let of = |path: &str| match path {
+        "/robots.txt" => "User-agent: *\nSitemap: /sitemaps.xml\nsitemap:/news.xml",
+        "/sitemaps.xml" => {
+            "<sitemapindex><sitemap><loc>/pages.xml</loc><lastmod>2026-07-01</lastmod></sitemap></sitemapindex>"
+        }
+        "/pages.xml" => "<urlset><url><loc>/about</loc></url></urlset>",
+        "/news.xml" => {
+            "<urlset><url><loc>/1</loc><news:news><news:title>Ferry late</news:title></news:news></url></urlset>"
+        }
+        "/" => "<html><body>Harbour</body></html>",
+        _ => "",
+    };
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            let body = of(head.split_whitespace().nth(1).unwrap_or_default());
+            let status = if body.is_empty() { 404 } else { 200 };
+            let length = body.len();
+            drop(write!(
+                stream,
+                "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+            ));
+        }
+    });
+    site
+}
+
+#[test]
+fn sitemaps_are_found_explained_and_polled() {
+    let world = World::new();
+    let site = site_with_sitemaps();
+    let run = |args: &[&str]| {
+        let out = finish(world.telex(args));
+        assert!(out.status.success(), "{}", said(&out));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let found = run(&["feeds", "discover", &format!("{site}/")]);
+    assert!(
+        found.contains(&format!("{site}/sitemaps.xml  -  (1 items)")),
+        "{found}"
+    );
+    assert!(
+        found.contains(&format!("{site}/news.xml  -  (1 items)")),
+        "{found}"
+    );
+    let about = run(&["feeds", "test", &format!("{site}/sitemaps.xml")]);
+    assert!(
+        about.contains("index of sitemaps, 1 sitemaps") && about.contains("2026-07-01"),
+        "{about}"
+    );
+    let about = run(&["feeds", "test", &format!("{site}/pages.xml")]);
+    assert!(about.contains("warning    1 pages without a date"), "{about}");
+    run(&[
+        "feeds",
+        "add",
+        &format!("{site}/sitemaps.xml"),
+        &format!("{site}/news.xml"),
+    ]);
+    let summary = run(&["run", "poller", "--once", "--output", "json"]);
+    let summary: Value = serde_json::from_str(summary.trim()).unwrap();
+    assert_eq!(
+        (&summary["feeds_failed"], &summary["items"]),
+        (&0.into(), &2.into())
+    );
+}
+
+/// A proxy that lets nobody through and answers with a feed itself; what it was asked for comes out of the channel.
+fn proxy_with_a_feed() -> (u16, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let body = "<rss><channel><title>Far away</title><item><title>T</title><link>/1</link></item></channel></rss>";
+            let length = body.len();
+            let feed = format!("HTTP/1.1 200 X\r\nContent-Length: {length}\r\n\r\n{body}");
+            for answer in ["HTTP/1.1 200 X\r\n\r\n", &feed] {
+                let mut head = [0; 4096];
+                let read = stream.read(&mut head).unwrap_or(0);
+                drop(sender.send(String::from_utf8_lossy(&head[..read]).into_owned()));
+                drop(stream.write_all(answer.as_bytes()));
+            }
+        }
+    });
+    (port, receiver)
+}
+
+#[test]
+fn requests_go_through_the_egress_proxy_where_one_is_set() {
+    let world = World::new();
+    let (port, asked) = proxy_with_a_feed();
+    let through = |proxy: &str, args: &[&str]| {
+        let mut command = world.telex(args);
+        command.env("TELEX__WEB__EGRESS_PROXY", proxy);
+        finish(command)
+    };
+    let proxy = format!("http://me:hunter2@127.0.0.1:{port}");
+    let out = through(&proxy, &["feeds", "test", "http://127.0.0.77:81/rss"]);
+    assert!(out.status.success(), "{}", said(&out));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("Far away"));
+    let connect = asked.recv().unwrap();
+    assert!(connect.starts_with("CONNECT 127.0.0.77:81 "), "{connect}");
+    assert!(connect.contains("Proxy-Authorization: Basic "), "{connect}");
+    let out = through(&proxy, &["config", "show"]);
+    assert!(!String::from_utf8_lossy(&out.stdout).contains("hunter2"));
+    let out = through(
+        "ftp://me:hunter2@h/",
+        &["feeds", "test", "http://127.0.0.77:81/rss"],
+    );
+    assert_eq!(out.status.code(), Some(78));
+    assert!(
+        said(&out).contains("web.egress_proxy") && !said(&out).contains("hunter2"),
+        "{}",
+        said(&out)
+    );
+}
+
+#[test]
+fn the_poller_can_be_measured() {
+    let world = World::new();
+    let out = finish(world.telex(&["bench", "poller", "--feeds", "300", "--output", "json"]));
+    assert!(out.status.success(), "{}", said(&out));
+    let found = rows(&out).remove(0);
+    let number = |place: &str| found.pointer(place).and_then(Value::as_f64).unwrap_or(-1.0);
+    assert_eq!(
+        (number("/all_new/polls"), number("/all_new/items")),
+        (300.0, 6000.0),
+        "{found}"
+    );
+    // One feed in 50 has one new item, the others answer 304.
+    assert_eq!(
+        (number("/not_modified/polls"), number("/not_modified/items")),
+        (300.0, 6.0),
+        "{found}"
+    );
+    assert_eq!(
+        (number("/all_new/failed"), number("/not_modified/failed")),
+        (0.0, 0.0),
+        "{found}"
+    );
+    assert!(number("/not_modified/per_second_per_core") > 100.0, "{found}");
+    assert!(
+        number("/simulated_hour/polls") > 1000.0 && number("/bytes_per_idle_feed") >= 0.0,
+        "{found}"
+    );
+}
+
+#[test]
+fn hubs_are_listened_to_where_that_is_set_up() {
+    let world = World::new();
+    let (port, metrics) = (free_port(), free_port());
+    let secret = world.path().join("secret");
+    std::fs::write(&secret, "1234567890123456789012345678901234567890\n").unwrap();
+    let with = |args: &[&str], secret: Option<&std::path::Path>| {
+        let mut command = world.telex(args);
+        command
+            .env("TELEX__WEBSUB__LISTEN", format!("127.0.0.1:{port}"))
+            .env("TELEX__WEBSUB__CALLBACK_URL", "https://news.example.org/websub");
+        if let Some(path) = secret {
+            command.env("TELEX__WEBSUB__SECRET_FILE", path);
+        }
+        command
+    };
+    let out = finish(with(&["run", "poller"], None));
+    assert_eq!(out.status.code(), Some(78), "{}", said(&out));
+    assert!(said(&out).contains("websub.secret"), "{}", said(&out));
+    let shown = finish(with(&["config", "show"], Some(&secret)));
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.contains("websub.secret = \"(hidden)\"") && !shown.contains("123456789"),
+        "{shown}"
+    );
+    let listen = format!("127.0.0.1:{metrics}");
+    let process = Started::new(with(
+        &["run", "poller", "--metrics-listen", &listen],
+        Some(&secret),
+    ));
+    wait_for("the callback", || {
+        get(port, "/websub/a/b/c/d").is_some_and(|(status, _)| status == 404)
+    });
+    wait_for("the metrics", || get(metrics, "/metrics").is_some());
+    let (_, text) = get(metrics, "/metrics").unwrap();
+    assert!(
+        !text.contains("telex_websub_callbacks_total{outcome=\"unknown\"} 0"),
+        "{text}"
+    );
+    assert!(
+        text.contains("telex_websub_callbacks_total{outcome=\"ping\"} 0"),
+        "{text}"
+    );
+    process.signal("TERM");
+    assert!(process.finish().status.success());
+}
+
+#[test]
 fn a_feed_added_beside_the_running_pipeline_is_polled() {
     let world = World::new();
     let port = free_port();

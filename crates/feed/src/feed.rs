@@ -24,7 +24,9 @@ pub struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(format: Format) -> Self {
+    /// Makes a feed that says nothing yet.
+    #[must_use]
+    pub fn empty(format: Format) -> Self {
         Self {
             format,
             title: None,

@@ -39,7 +39,7 @@ pub(crate) fn parse(text: &str, url: Option<&str>) -> Result<Feed, Error> {
             Error::Json
         });
     }
-    let mut feed = Feed::new(Format::JsonFeed);
+    let mut feed = Feed::empty(Format::JsonFeed);
     let base = url.and_then(|url| link::base(None, url));
     feed.link = document
         .home

@@ -2,6 +2,7 @@
 //!
 //! Feeds in the wild are cut off, wrongly encoded, full of bare `&` and unclosed tags, or not feeds at all. [`parse`]
 //! takes what is there: every whole item survives damage elsewhere, and what is no feed is called by its name.
+//! [`sitemap`] reads sitemaps without news: a list of pages is no feed, but can be polled like one.
 //!
 //! There is one XML parser, a lenient one, for whole and damaged feeds alike. The alternative, a strict parser
 //! (feed-rs) first and a second one for what it refuses, was rejected: two mappings of fields never agree on every
@@ -30,6 +31,7 @@ mod json;
 mod link;
 mod names;
 mod reference;
+mod sitemap;
 mod sniff;
 mod token;
 mod xml;
@@ -38,6 +40,7 @@ pub use date::{Confidence, Date, parse_date};
 pub use discover::{FeedLink, discover};
 pub use error::Error;
 pub use feed::{Entry, Feed, Format, Hints, Repair};
+pub use sitemap::{MAX_SITEMAP_ENTRIES, Page, Sitemap, sitemap};
 
 /// Largest input read, in bytes. Real feeds stay below a tenth of it; the HTTP client stops much earlier.
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;

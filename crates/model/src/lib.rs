@@ -14,8 +14,8 @@ mod topic;
 pub use canonical::{canonical_url, domain};
 pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
 pub use message::{
-    Article, Asked, Body, FeedHealth, FeedRecord, FeedState, FrontierRecord, Item, Moving, Origin, Page,
-    SeenItems, Source, Tagged,
+    Article, Asked, Body, FeedHealth, FeedRecord, FeedSignal, FeedState, FrontierRecord, Item, Moving,
+    Origin, Page, Said, SeenItems, Source, Subscription, Tagged,
 };
 pub use schema::{SCHEMAS, schema};
 pub use tag::{Concept, ConceptKind, Evidence, Kind, Tag, Where};

@@ -11,8 +11,10 @@ use crate::tag::{Concept, Kind, Tag};
 use crate::{ArticleId, FeedId};
 
 mod feed;
+mod push;
 
 pub use feed::{Asked, FeedHealth, FeedRecord, FeedState, Moving, Origin, SeenItems};
+pub use push::{FeedSignal, Said, Subscription};
 
 /// Where an article came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -2,11 +2,12 @@
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-use crate::{Article, FeedRecord, FeedState, FrontierRecord, Item, Page, Tagged};
+use crate::{Article, FeedRecord, FeedSignal, FeedState, FrontierRecord, Item, Page, Tagged};
 
 /// Names of all schemas, in the order of the flow.
-pub const SCHEMAS: [&str; 7] = [
+pub const SCHEMAS: [&str; 8] = [
     "feed",
+    "feed-signal",
     "feed-state",
     "item",
     "frontier",
@@ -19,6 +20,7 @@ pub const SCHEMAS: [&str; 7] = [
 pub fn schema(name: &str) -> Option<Schema> {
     Some(match name {
         "feed" => of::<FeedRecord>(),
+        "feed-signal" => of::<FeedSignal>(),
         "feed-state" => of::<FeedState>(),
         "item" => of::<Item>(),
         "frontier" => of::<FrontierRecord>(),

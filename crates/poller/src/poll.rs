@@ -7,18 +7,20 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use telex_feed::{Feed, Input};
+use telex_feed::{Feed, Format, Input, Sitemap};
 use telex_model::{FeedRecord, FeedState, Item, Topic, event, to_json};
 use telex_stream::{Output, Route, panic_text};
 use telex_telemetry::StageMetrics;
 use telex_web::{
-    ACCEPT_FEED, Class, Client, HostLimits, Politeness, Request, Response, host_key, status_class,
+    ACCEPT_FEED, Class, Client, HostLimits, Permit, Politeness, Request, Response, host_key, status_class,
 };
 use url::Url;
 
 use crate::interval;
-use crate::items::{self, ItemRules, Origin};
+use crate::items::{self, ItemRules, Origin, Reading};
+use crate::sitemap::{self, Listed};
 use crate::state::{self, Answer, Whole};
+use crate::websub::{self, WebSub};
 use crate::window::Window;
 
 /// State of an unchanged feed is written so often, that a restart does not ask everybody at once.
@@ -32,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) rules: Arc<ItemRules>,
     pub(crate) prefix: Arc<str>,
     pub(crate) metrics: StageMetrics,
+    pub(crate) websub: Option<WebSub>,
 }
 
 /// One feed as the poll finds it.
@@ -40,10 +43,12 @@ pub(crate) struct Task {
     pub(crate) record: FeedRecord,
     pub(crate) state: FeedState,
     pub(crate) written_at: Option<Timestamp>,
+    /// The right to one request to the feed's host.
+    pub(crate) permit: Option<Permit>,
 }
 
 impl Task {
-    fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         address(&self.record, Some(&self.state))
     }
 }
@@ -65,42 +70,68 @@ pub(crate) struct Polled {
 }
 
 /// Outcomes of polls, as labels.
-pub(crate) const OUTCOMES: [&str; 4] = ["changed", "not_modified", "unchanged", "failed"];
+pub(crate) const OUTCOMES: [&str; 5] = ["changed", "not_modified", "unchanged", "empty", "failed"];
 
 /// Why a poll failed.
-struct Failure {
+pub(crate) struct Failure {
     class: Class,
     reason: &'static str,
-    detail: String,
+    pub(crate) detail: String,
     retry_after: Option<Duration>,
 }
 
+impl Failure {
+    pub(crate) fn permanent(reason: &'static str, detail: &str) -> Self {
+        Self {
+            class: Class::Permanent,
+            reason,
+            detail: detail.to_owned(),
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn transient(reason: &'static str, detail: &str) -> Self {
+        Self {
+            class: Class::Transient,
+            ..Self::permanent(reason, detail)
+        }
+    }
+
+    /// What cannot be read today may be mended tomorrow.
+    pub(crate) fn of(error: &telex_feed::Error) -> Self {
+        Self::transient(error.reason(), &error.to_string())
+    }
+}
+
 /// Polls a feed. Never fails: failures are part of the feed's state.
-pub(crate) async fn poll(task: Task, shared: &Shared) -> Polled {
+pub(crate) async fn poll(mut task: Task, shared: &Shared) -> Polled {
     let now = Timestamp::now();
     let mut state = task.state.clone();
     state.polled_at = Some(now);
-    let asked = async { read(&task, request(&task, shared).await?, shared) };
+    let asked = async {
+        let response = request(&task, shared).await?;
+        read(&mut task, response, shared).await
+    };
     let result = AssertUnwindSafe(asked)
         .catch_unwind()
         .await
         .unwrap_or_else(|panic| {
-            Err(Failure {
-                class: Class::Transient,
-                reason: "panic",
-                detail: format!("defect: {}", panic_text(&*panic)),
-                retry_after: None,
-            })
+            let detail = format!("defect: {}", panic_text(&*panic));
+            Err(Failure::transient("panic", &detail))
         });
     let mut items = Vec::new();
     let (outcome, failed) = match result {
         Ok(answer) => {
             let outcome = answer.outcome();
-            let fixed = task
-                .record
-                .interval_seconds
-                .map(|s| Duration::from_secs(u64::from(s)));
+            if outcome == "empty" && !state.seen.is_empty() {
+                tracing::warn!(feed = task.address(), "a feed that held items holds none");
+            }
+            let fixed = task.record.interval_seconds;
+            let fixed = fixed.map(|s| Duration::from_secs(u64::from(s)));
             items = state::succeed(&mut state, answer, fixed, now);
+            if let Some(push) = &mut state.push {
+                websub::subscribe(&task.record, push, shared, now).await;
+            }
             (outcome, false)
         }
         Err(failure) => {
@@ -118,11 +149,14 @@ pub(crate) async fn poll(task: Task, shared: &Shared) -> Polled {
     let all = shared.metrics.all();
     all.polls.with_label_values(&[outcome]).inc();
     all.missed_items.inc_by(state.missed - task.state.missed);
-    let known = task
-        .written_at
-        .is_some_and(|at| now.duration_since(at) < WRITE_EVERY);
-    let decided = state.health != task.state.health || state.moved_to != task.state.moved_to;
-    let written = !items.is_empty() || !known || decided || outcome == "changed";
+    let recent = |at| now.duration_since(at) < WRITE_EVERY;
+    let known = task.written_at.is_some_and(recent);
+    let decided = state.health != task.state.health
+        || state.moved_to != task.state.moved_to
+        || state.push != task.state.push;
+    // Else a restart would take up the request again.
+    let asked_for = task.record.poll_requested > task.written_at;
+    let written = !items.is_empty() || !known || decided || asked_for || outcome == "changed";
     let mut outputs: Vec<Output> = items
         .iter()
         .map(|item| item_output(item, &shared.prefix, now))
@@ -141,17 +175,22 @@ pub(crate) async fn poll(task: Task, shared: &Shared) -> Polled {
 }
 
 async fn request(task: &Task, shared: &Shared) -> Result<Response, Failure> {
-    let url = Url::parse(task.address()).map_err(|e| Failure {
-        class: Class::Permanent,
-        reason: "invalid_url",
-        detail: format!("{:?} is no URL: {e}", task.address()),
-        retry_after: None,
+    let url = Url::parse(task.address()).map_err(|e| {
+        let detail = format!("{:?} is no URL: {e}", task.address());
+        Failure::permanent("invalid_url", &detail)
     })?;
+    let known = state::conditional(&task.state).then_some(&task.state);
+    ask(url, known, shared).await
+}
+
+/// Makes a request for a feed; `known` is what the server may find unchanged. An answer that says that something is
+/// wrong is a failure.
+pub(crate) async fn ask(url: Url, known: Option<&FeedState>, shared: &Shared) -> Result<Response, Failure> {
     let mut request = Request::new(url);
     request.accept = ACCEPT_FEED.into();
-    if state::conditional(&task.state) {
-        request.if_none_match.clone_from(&task.state.etag);
-        request.if_modified_since.clone_from(&task.state.last_modified);
+    if let Some(state) = known {
+        request.if_none_match.clone_from(&state.etag);
+        request.if_modified_since.clone_from(&state.last_modified);
     }
     let begin = std::time::Instant::now();
     let politeness = Politeness {
@@ -166,12 +205,21 @@ async fn request(task: &Task, shared: &Shared) -> Result<Response, Failure> {
     shared
         .metrics
         .request(outcome, begin.elapsed().as_secs_f64(), bytes);
-    answer.map_err(|e| Failure {
+    let response = answer.map_err(|e| Failure {
         class: e.class(),
         reason: e.reason(),
         detail: e.to_string(),
         retry_after: None,
-    })
+    })?;
+    match status_class(response.status) {
+        Some(class) if response.status != 304 => Err(Failure {
+            class,
+            reason: "status",
+            detail: format!("HTTP status {}", response.status),
+            retry_after: response.retry_after(SystemTime::now()),
+        }),
+        _ => Ok(response),
+    }
 }
 
 /// Outcomes of requests, as labels.
@@ -194,7 +242,7 @@ fn status_outcome(status: u16) -> &'static str {
     }
 }
 
-fn read(task: &Task, response: Response, shared: &Shared) -> Result<Answer, Failure> {
+async fn read(task: &mut Task, response: Response, shared: &Shared) -> Result<Answer, Failure> {
     let now = SystemTime::now();
     let fresh = match response.freshness(now) {
         telex_web::Freshness::Fresh(time) => Some(time),
@@ -205,28 +253,49 @@ fn read(task: &Task, response: Response, shared: &Shared) -> Result<Answer, Fail
         let whole = None;
         return Ok(Answer { fresh, moved, whole });
     }
-    let retry_after = response.retry_after(now);
-    if let Some(class) = status_class(response.status) {
-        let detail = format!("HTTP status {}", response.status);
-        return Err(Failure {
-            class,
-            reason: "status",
-            detail,
-            retry_after,
-        });
-    }
-    let url = response.final_url.as_str();
-    let input = Input {
+    let whole = match parsed(&response) {
+        Ok(feed) => whole(task, &response, feed, Listed::default(), shared),
+        Err(telex_feed::Error::Sitemap) => {
+            let listed = sitemap::read(sitemap_of(&response)?, task, shared).await?;
+            let mut feed = Feed::empty(Format::NewsSitemap);
+            let mut listed = listed;
+            feed.entries = std::mem::take(&mut listed.entries);
+            whole(task, &response, feed, listed, shared)
+        }
+        Err(error) => {
+            return Err(Failure {
+                retry_after: response.retry_after(now),
+                ..Failure::of(&error)
+            });
+        }
+    };
+    Ok(Answer {
+        fresh,
+        moved,
+        whole: Some(Box::new(whole)),
+    })
+}
+
+/// Reads an answer as a feed.
+pub(crate) fn parsed(response: &Response) -> Result<Feed, telex_feed::Error> {
+    telex_feed::parse(&input(response))
+}
+
+/// Reads an answer as a sitemap.
+pub(crate) fn sitemap_of(response: &Response) -> Result<Sitemap, Failure> {
+    telex_feed::sitemap(&input(response)).map_err(|e| Failure::of(&e))
+}
+
+fn input(response: &Response) -> Input<'_> {
+    Input {
         bytes: &response.body,
         content_type: response.content_type(),
-        url: Some(url),
-    };
-    let feed: Feed = telex_feed::parse(&input).map_err(|e| Failure {
-        class: Class::Transient,
-        reason: e.reason(),
-        detail: e.to_string(),
-        retry_after,
-    })?;
+        url: Some(response.final_url.as_str()),
+    }
+}
+
+/// Compares what an answer lists with what was seen.
+fn whole(task: &Task, response: &Response, feed: Feed, listed: Listed, shared: &Shared) -> Whole {
     shared
         .metrics
         .all()
@@ -237,22 +306,38 @@ fn read(task: &Task, response: Response, shared: &Shared) -> Result<Answer, Fail
         feed_url: &task.record.url,
         labels: &task.record.labels,
     };
-    let first = task.state.succeeded_at.is_none();
-    let now = Timestamp::now();
-    let whole = Whole {
-        news: items::news(&feed, &origin, &task.state.seen, first, &shared.rules, now),
-        entries: feed.entries.len(),
-        window: Window::of(&feed.entries, now),
-        asked: interval::asked(&feed.hints),
-        etag: response.etag().map(str::to_owned),
-        last_modified: response.last_modified().map(str::to_owned),
-        title: feed.title,
+    let partial = listed.sitemaps.is_some();
+    let reading = Reading {
+        feed: &feed,
+        pages: &listed.pages,
+        partial,
+        first: task.state.succeeded_at.is_none(),
     };
-    Ok(Answer {
-        fresh,
-        moved,
-        whole: Some(Box::new(whole)),
-    })
+    let seen = items::seen_with(&task.state.seen, &listed.old);
+    let now = Timestamp::now();
+    let news = items::news(reading, &origin, &seen, &shared.rules, now);
+    // Of an index only what changed is read: that all of it is new says nothing.
+    let (entries, window) = if partial {
+        (news.seen.len(), Window::default())
+    } else {
+        let window = Window::of(&feed.entries, &listed.pages, now);
+        (feed.entries.len() + listed.pages.len(), window)
+    };
+    let validator = |value: Option<&str>| value.filter(|_| !listed.more).map(str::to_owned);
+    Whole {
+        news,
+        entries,
+        window,
+        asked: interval::asked(&feed.hints),
+        hub: shared
+            .websub
+            .as_ref()
+            .and_then(|_| websub::named(response, &feed.hints)),
+        etag: validator(response.etag()),
+        last_modified: validator(response.last_modified()),
+        title: feed.title,
+        sitemaps: listed.sitemaps.unwrap_or_default(),
+    }
 }
 
 /// Says what failed, and has its host rest where that asked for it.

@@ -1,7 +1,8 @@
 //! The source: which feed is due, and what is under way.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+mod source;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,16 +10,19 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use telex_model::{FeedHealth, FeedId, FeedRecord, FeedState, Topic};
-use telex_stream::{FinishedWork, Message, Outcome, Output, Route, Source, Waker};
+use telex_model::{FeedHealth, FeedId, FeedRecord, FeedSignal, Said, Topic};
+use telex_stream::{FinishedWork, Message, Outcome, Output, Route, Waker};
 use telex_telemetry::StageMetrics;
-use telex_web::{Client, HostLimits, Permit, Wait, host_key};
+use telex_web::{Client, HostLimits, Permit};
 use tokio::runtime::Handle;
 use url::Url;
 
 use crate::items::ItemRules;
 use crate::poll::{self, OUTCOMES, Polled, REQUEST_OUTCOMES, Shared, Task};
+use crate::schedule::Schedule;
 use crate::state;
+use crate::tracked::{Feed, count_change};
+use crate::websub::{self, WebSub};
 
 /// Reasons for which the poller drops a message.
 pub const DROP_REASONS: [&str; 0] = [];
@@ -26,8 +30,8 @@ pub const DROP_REASONS: [&str; 0] = [];
 /// Reasons for which a feed record becomes a dead letter.
 pub const DEAD_REASONS: [&str; 3] = ["invalid_json", "invalid_url", "panic"];
 
-/// A feed whose host is busy is looked at again after this time, unless a poll of that host ends before.
-const BUSY: Duration = Duration::from_millis(20);
+/// Where every feed is polled once, feeds of a host that wants to be left alone for longer are left to the next run.
+const ONCE_WAITS: Duration = Duration::from_secs(5 * 60);
 
 /// Percent of a bus with a cap that is left to those down the flow: more than what the fetcher leaves free, so
 /// that it can go on where the poller waits.
@@ -44,6 +48,8 @@ pub struct PollerOptions {
     pub concurrency: usize,
     /// Poll every feed once, due or not, and be idle after that.
     pub once: bool,
+    /// Subscriptions to the changes of feeds that name a hub.
+    pub websub: Option<WebSub>,
 }
 
 /// What a poller has done, readable while it works.
@@ -65,34 +71,20 @@ pub struct Poller {
     waker: Waker,
     report: Arc<PollerReport>,
     feeds: HashMap<FeedId, Feed>,
-    due: BinaryHeap<Reverse<(Instant, FeedId, u64)>>,
+    schedule: Schedule,
     sender: Sender<Done>,
     receiver: Receiver<Done>,
     in_flight: usize,
-    /// Counts entries of `due`, so that those that were replaced are known.
-    ticket: u64,
+    /// Counts polls, so that one of a feed that was forgotten meanwhile is known.
+    generations: u64,
 }
 
 struct Done {
     id: FeedId,
     generation: u64,
+    /// The host that was asked.
+    host: String,
     polled: Polled,
-    _permit: Permit,
-}
-
-struct Feed {
-    partition: u32,
-    record: Option<FeedRecord>,
-    state: Option<FeedState>,
-    written_at: Option<Timestamp>,
-    /// The valid entry of `due`.
-    ticket: u64,
-    /// The poll under way, if any.
-    generation: Option<u64>,
-    polled: bool,
-    due_since: Option<Instant>,
-    /// The health under which it is counted.
-    counted: Option<FeedHealth>,
 }
 
 impl Poller {
@@ -109,6 +101,9 @@ impl Poller {
         OUTCOMES
             .iter()
             .for_each(|o| drop(metrics.all().polls.with_label_values(&[o])));
+        websub::REQUESTS
+            .iter()
+            .for_each(|o| drop(metrics.all().websub_requests.with_label_values(&[o])));
         FeedHealth::ALL
             .iter()
             .for_each(|h| metrics.all().feeds.with_label_values(&[h.name()]).set(0));
@@ -120,6 +115,7 @@ impl Poller {
             rules: Arc::new(options.rules.clone()),
             prefix,
             metrics,
+            websub: options.websub.clone(),
         };
         Self {
             options,
@@ -128,11 +124,11 @@ impl Poller {
             waker,
             report: Arc::default(),
             feeds: HashMap::new(),
-            due: BinaryHeap::new(),
+            schedule: Schedule::default(),
             sender,
             receiver,
             in_flight: 0,
-            ticket: 0,
+            generations: 0,
         }
     }
 
@@ -144,23 +140,14 @@ impl Poller {
     fn feed(&mut self, id: FeedId, partition: u32) -> &mut Feed {
         self.feeds.entry(id).or_insert_with(|| Feed {
             partition,
-            record: None,
-            state: None,
-            written_at: None,
-            ticket: 0,
-            generation: None,
-            polled: false,
-            due_since: None,
-            counted: None,
+            ..Feed::default()
         })
     }
 
     fn schedule(&mut self, id: FeedId, at: Instant) {
-        self.ticket += 1;
         if let Some(feed) = self.feeds.get_mut(&id) {
-            feed.ticket = self.ticket;
+            feed.ticket = self.schedule.add(id, at);
             feed.due_since = Some(at);
-            self.due.push(Reverse((at, id, self.ticket)));
         }
     }
 
@@ -180,7 +167,9 @@ impl Poller {
                 .and_then(|s| s.polled_at)
                 .is_none_or(|p| p < *at)
         });
+        let pinged = feed.pinged().filter(|_| asked.is_none());
         let wait = match &feed.state {
+            Some(_) if pinged.is_some() && !once => pinged.unwrap_or_default(),
             Some(state) if !once && asked.is_none() => state
                 .next_poll
                 .duration_since(Timestamp::now())
@@ -205,14 +194,69 @@ impl Poller {
         Ok(Some(id))
     }
 
+    /// Takes in what a hub said of a feed.
+    fn take_signal(&mut self, message: &Message) -> Result<Option<FeedId>, (&'static str, String)> {
+        let Some(value) = &message.value else {
+            return Ok(None);
+        };
+        let signal: FeedSignal =
+            serde_json::from_slice(value).map_err(|e| ("invalid_json", e.to_string()))?;
+        let id = signal.feed;
+        let feed = self.feed(id, message.partition);
+        let [ping, decision] = &mut feed.signals;
+        let place = if signal.said == Said::Ping { ping } else { decision };
+        *place = Some(signal);
+        let _news = feed.hear();
+        Ok(Some(id))
+    }
+
+    fn ingest_signal(&mut self, message: &Message) -> Outcome {
+        match self.take_signal(message) {
+            Ok(Some(id)) if self.feeds.get(&id).is_some_and(|f| f.record.is_none()) => {
+                // A hub goes on to speak of a feed that has left the list.
+                self.feeds.remove(&id);
+                Outcome::Emit(vec![self.forget(
+                    Topic::Feeds,
+                    Bytes::clone(&message.key),
+                    message.partition,
+                )])
+            }
+            Ok(Some(id)) => {
+                self.reschedule(id);
+                // A ping shows in the state of the poll that it leads to, a decision at once.
+                let [ping, _] = FeedSignal::keys(id);
+                let feed = self.feeds.get(&id).filter(|_| *message.key != *ping.as_bytes());
+                let state = feed.and_then(|f| f.state.as_ref());
+                let now = Timestamp::now();
+                let shown =
+                    state.map(|s| poll::state_output(s, message.partition, &self.options.prefix, now));
+                Outcome::Emit(shown.into_iter().collect())
+            }
+            Ok(None) => Outcome::Emit(Vec::new()),
+            Err((reason, detail)) => Outcome::Poison { reason, detail },
+        }
+    }
+
+    /// Takes a record of a compacted topic away.
+    fn forget(&self, topic: Topic, key: Bytes, partition: u32) -> Output {
+        Output {
+            topic: topic.name(&self.options.prefix),
+            key,
+            route: Route::Partition(partition),
+            value: None,
+            headers: telex_model::event::Headers::new(),
+        }
+    }
+
     fn begin(&mut self, id: FeedId, permit: Permit) {
-        self.ticket += 1;
-        let generation = self.ticket;
+        self.generations += 1;
+        let generation = self.generations;
         let Some(feed) = self.feeds.get_mut(&id) else {
             return;
         };
         let Some(record) = feed.record.clone() else { return };
         feed.generation = Some(generation);
+        let host = permit.host().to_owned();
         if let Some(since) = feed.due_since.take() {
             self.shared.metrics.host_waited(since.elapsed().as_secs_f64());
         }
@@ -222,6 +266,7 @@ impl Poller {
             record,
             state,
             written_at: feed.written_at,
+            permit: Some(permit),
         };
         self.in_flight += 1;
         self.shared
@@ -235,8 +280,8 @@ impl Poller {
             drop(sender.send(Done {
                 id,
                 generation,
+                host,
                 polled,
-                _permit: permit,
             }));
             waker.wake();
         });
@@ -244,6 +289,7 @@ impl Poller {
 
     fn finish(&mut self, done: Done) -> Option<FinishedWork> {
         self.in_flight -= 1;
+        self.schedule.freed(&done.host, Instant::now());
         self.shared
             .metrics
             .in_flight
@@ -273,12 +319,60 @@ impl Poller {
             self.feeds.remove(&done.id);
             return None;
         }
+        let mut outputs = polled.outputs;
+        if feed.hear() {
+            // The state that was polled with did not know it.
+            let prefix = &self.options.prefix;
+            let state = feed.state.as_ref();
+            outputs.extend(state.map(|s| poll::state_output(s, polled.partition, prefix, Timestamp::now())));
+        }
         self.count(done.id);
         self.reschedule(done.id);
-        (!polled.outputs.is_empty()).then_some(FinishedWork {
+        (!outputs.is_empty()).then_some(FinishedWork {
             partition: polled.partition,
-            outputs: polled.outputs,
+            outputs,
         })
+    }
+
+    /// Forgets a feed that has left the list: its state, what its hub said, its subscription.
+    fn remove(&mut self, id: Option<FeedId>, message: &Message) -> Vec<Output> {
+        let mut keys = vec![(Topic::FeedState, Bytes::clone(&message.key))];
+        if let Some((id, feed)) = id.and_then(|id| Some((id, self.feeds.get_mut(&id)?))) {
+            let record = feed.record.take();
+            count_change(&self.shared.metrics, &mut feed.counted, None);
+            let push = feed.state.as_mut().and_then(|state| state.push.take());
+            if feed.signals.iter().any(Option::is_some) {
+                keys.extend(FeedSignal::keys(id).map(|key| (Topic::Feeds, Bytes::from(key))));
+            }
+            if feed.generation.is_none() {
+                self.feeds.remove(&id);
+            }
+            if let (Some(record), Some(push)) = (record, push) {
+                self.runtime
+                    .spawn(websub::unsubscribe(record, push, self.shared.clone()));
+            }
+        }
+        let forget = |(topic, key)| self.forget(topic, key, message.partition);
+        keys.into_iter().map(forget).collect()
+    }
+
+    /// Has feeds of hosts that are closed for longer count as polled, and failed.
+    fn leave_closed(&mut self, longest: Instant) {
+        for feed in self.feeds.values_mut().filter(|f| !f.polled) {
+            let Some(host) = feed.host(feed.ticket) else {
+                continue;
+            };
+            let until = self.shared.limits.closed_until(&host);
+            if until.is_some_and(|at| at.into_std() > longest) {
+                feed.polled = true;
+                self.report.polled.fetch_add(1, Ordering::Relaxed);
+                self.report.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(
+                    host,
+                    "a feed is left to the next run: its host asked to be left alone"
+                );
+            }
+        }
     }
 
     /// Counts a feed under the health that it has now.
@@ -287,171 +381,5 @@ impl Poller {
             let now = feed.record.as_ref().map(|_| feed.health());
             count_change(&self.shared.metrics, &mut feed.counted, now);
         }
-    }
-}
-
-impl Feed {
-    fn health(&self) -> FeedHealth {
-        self.state.as_ref().map(|s| s.health).unwrap_or_default()
-    }
-}
-
-fn count_change(metrics: &StageMetrics, counted: &mut Option<FeedHealth>, now: Option<FeedHealth>) {
-    if *counted == now {
-        return;
-    }
-    let gauge = |health: FeedHealth| metrics.all().feeds.with_label_values(&[health.name()]);
-    if let Some(before) = *counted {
-        gauge(before).dec();
-    }
-    if let Some(now) = now {
-        gauge(now).inc();
-    }
-    *counted = now;
-}
-
-impl Source for Poller {
-    fn restored_from(&self) -> Vec<String> {
-        vec![
-            Topic::Feeds.name(&self.options.prefix),
-            Topic::FeedState.name(&self.options.prefix),
-        ]
-    }
-
-    fn restore(&mut self, topic: &str, message: &Message) {
-        if topic == Topic::Feeds.name(&self.options.prefix) {
-            if let Err((reason, detail)) = self.take_record(message) {
-                tracing::warn!(
-                    reason,
-                    detail,
-                    "a feed record was passed over; it became a dead letter when it was read"
-                );
-            }
-            return;
-        }
-        let Some(value) = &message.value else { return };
-        match serde_json::from_slice::<FeedState>(value) {
-            Ok(state) => {
-                let feed = self.feed(state.id, message.partition);
-                feed.written_at = state.polled_at;
-                feed.state = Some(state);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the state of a feed cannot be read; the feed is polled anew")
-            }
-        }
-    }
-
-    fn assigned(&mut self, partition: u32) {
-        let ids: Vec<FeedId> = self
-            .feeds
-            .iter()
-            .filter(|(_, f)| f.partition == partition)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            self.count(id);
-            self.reschedule(id);
-        }
-    }
-
-    fn revoked(&mut self, partitions: &[u32]) {
-        let metrics = &self.shared.metrics;
-        self.feeds.retain(|_, f| {
-            let kept = !partitions.contains(&f.partition);
-            if !kept {
-                count_change(metrics, &mut f.counted, None);
-            }
-            kept
-        });
-    }
-
-    fn ingest(&mut self, message: &Message) -> Outcome {
-        match self.take_record(message) {
-            Ok(Some(id)) if message.value.is_some() => {
-                // A poll under way goes by the record that it began with; the next one by this.
-                self.count(id);
-                self.reschedule(id);
-                Outcome::Emit(Vec::new())
-            }
-            Ok(id) => {
-                let known = id.and_then(|id| self.feeds.get_mut(&id));
-                if let Some(feed) = known {
-                    feed.record = None;
-                    count_change(&self.shared.metrics, &mut feed.counted, None);
-                    if feed.generation.is_none()
-                        && let Some(id) = id
-                    {
-                        self.feeds.remove(&id);
-                    }
-                }
-                let state = Topic::FeedState.name(&self.options.prefix);
-                let route = Route::Partition(message.partition);
-                let headers = telex_model::event::Headers::new();
-                let forget = Output {
-                    topic: state,
-                    key: Bytes::clone(&message.key),
-                    route,
-                    value: None,
-                    headers,
-                };
-                Outcome::Emit(vec![forget])
-            }
-            Err((reason, detail)) => Outcome::Poison { reason, detail },
-        }
-    }
-
-    fn start(&mut self, now: Instant) -> Option<Instant> {
-        while self.in_flight < self.options.concurrency {
-            let Some(Reverse((at, id, ticket))) = self.due.peek().copied() else {
-                break;
-            };
-            if at > now {
-                return Some(at);
-            }
-            self.due.pop();
-            let Some(feed) = self
-                .feeds
-                .get(&id)
-                .filter(|f| f.ticket == ticket && f.generation.is_none())
-            else {
-                continue;
-            };
-            let Some(record) = feed.record.as_ref().filter(|r| !r.paused) else {
-                continue;
-            };
-            let address = poll::address(record, feed.state.as_ref());
-            let host = Url::parse(address).map(|u| host_key(&u)).unwrap_or_default();
-            match self.shared.limits.try_acquire(&host) {
-                Ok(permit) => self.begin(id, permit),
-                Err(wait) => {
-                    let again = match wait {
-                        Wait::At(at) => at.into_std(),
-                        Wait::Busy => now + BUSY,
-                    };
-                    self.due.push(Reverse((again, id, ticket)));
-                }
-            }
-        }
-        // With all hands full, the next poll that ends wakes the session.
-        if self.in_flight >= self.options.concurrency {
-            None
-        } else {
-            self.due.peek().map(|Reverse((at, _, _))| *at)
-        }
-    }
-
-    fn finished(&mut self) -> Vec<FinishedWork> {
-        let done: Vec<Done> = self.receiver.try_iter().collect();
-        done.into_iter().filter_map(|d| self.finish(d)).collect()
-    }
-
-    fn keeps_free(&self) -> u8 {
-        KEEPS_FREE
-    }
-
-    fn idle(&self) -> bool {
-        let waiting = |f: &Feed| f.record.as_ref().is_some_and(|r| !r.paused) && !f.polled;
-        self.in_flight == 0 && !(self.options.once && self.feeds.values().any(waiting))
     }
 }

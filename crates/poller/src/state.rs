@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use telex_model::{Asked, FeedHealth, FeedId, FeedState, Item, Moving, SeenItems};
+use telex_model::{Asked, FeedHealth, FeedId, FeedSignal, FeedState, Item, Moving, SeenItems};
 use telex_web::Class;
 
 use crate::health;
 use crate::interval::{self, Found};
 use crate::items::News;
+use crate::websub;
 use crate::window::Window;
 
 /// A permanent redirect is trusted once so many polls in a row were led to the same address, and what it gave was
@@ -42,6 +43,10 @@ pub(crate) struct Whole {
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
     pub(crate) title: Option<String>,
+    /// What to remember of the sitemaps of an index.
+    pub(crate) sitemaps: SeenItems,
+    /// The WebSub hub that it names, and its own name there.
+    pub(crate) hub: Option<(String, String)>,
 }
 
 impl Answer {
@@ -49,6 +54,7 @@ impl Answer {
     pub(crate) fn outcome(&self) -> &'static str {
         match &self.whole {
             None => "not_modified",
+            Some(whole) if whole.entries == 0 => "empty",
             Some(whole) if whole.news.items.is_empty() => "unchanged",
             Some(_) => "changed",
         }
@@ -76,6 +82,8 @@ pub(crate) fn unknown(id: FeedId) -> FeedState {
         items_per_day: None,
         missed: 0,
         seen: SeenItems::default(),
+        sitemaps: SeenItems::default(),
+        push: None,
     }
 }
 
@@ -117,7 +125,13 @@ pub(crate) fn succeed(
             state.last_modified = whole.last_modified;
             state.title = whole.title.or(state.title.take());
             state.asked = whole.asked;
+            state.missed = state.missed.saturating_add(whole.news.left_out);
             state.seen = whole.news.seen;
+            state.sitemaps = whole.sitemaps;
+            state.push = websub::follow(state.push.take(), whole.hub);
+            if let (Some(push), Some(last)) = (&mut state.push, last.filter(|_| found.new > 0)) {
+                websub::found_news(push, last, now);
+            }
             items = whole.news.items;
         }
     }
@@ -140,10 +154,23 @@ pub(crate) fn succeed(
         Some(fixed) => later(now, fixed),
         None => {
             let rest = adapted.max(interval::asked_for(state.asked, fresh));
-            interval::not_skipped(later(now, interval::jitter(rest, seed(state, now))), state.asked)
+            let rest = websub::rest(state.push.as_ref(), interval::jitter(rest, seed(state, now)), now);
+            interval::not_skipped(later(now, rest), state.asked)
         }
     };
     items
+}
+
+/// Takes in what the feed's hub said; tells whether it was news. Who may not rely on it any more polls at the feed's
+/// own pace from then on.
+pub(crate) fn hear(state: &mut FeedState, signal: &FeedSignal) -> bool {
+    let Some(push) = &mut state.push else { return false };
+    let news = websub::apply(push, signal);
+    if news && push.denied.is_some() {
+        let interval = Duration::from_secs(u64::from(state.interval_seconds));
+        state.next_poll = state.next_poll.min(later(signal.at, interval));
+    }
+    news
 }
 
 /// Takes in a failure.
@@ -246,6 +273,8 @@ mod tests {
                 etag: Some("\"1\"".to_owned()),
                 last_modified: None,
                 title: None,
+                sitemaps: SeenItems::default(),
+                hub: None,
             })),
         }
     }
@@ -328,6 +357,31 @@ mod tests {
         assert!(state.next_poll.duration_since(at(1)) >= SignedDuration::from_hours(5));
         succeed(&mut state, unmodified(), Some(Duration::from_secs(60)), at(2));
         assert_eq!(state.next_poll, at(3));
+    }
+
+    #[test]
+    fn a_state_is_small() {
+        let mut state = feed();
+        let named = (
+            "https://hub.example.org/subscribe".to_owned(),
+            "https://h.test/rss".to_owned(),
+        );
+        state.push = websub::follow(None, Some(named));
+        for text in [
+            &mut state.etag,
+            &mut state.last_modified,
+            &mut state.title,
+            &mut state.moved_to,
+        ] {
+            *text = Some("x".repeat(100));
+        }
+        state.last_error = Some("x".repeat(500));
+        (0..100).for_each(|n| state.seen.insert(u64::MAX - n, u64::MAX / 3 + n));
+        let size = |state: &FeedState| telex_model::to_json(state).len();
+        let full = size(&state);
+        assert!(full <= 4096, "{full} bytes for 100 entries");
+        (0..400).for_each(|n| state.seen.insert(n, n));
+        assert!(size(&state) <= full + 16 * 400, "16 bytes for each further one");
     }
 
     #[test]

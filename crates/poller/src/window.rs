@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use telex_feed::Entry;
+use telex_feed::{Entry, Page};
 
 /// The pace is read off so many of the newest items: enough to even out bursts, few enough to follow a change.
 const NEWEST: usize = 10;
@@ -19,10 +19,15 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Reads the dates off an answer's items.
-    pub(crate) fn of(entries: &[Entry], now: Timestamp) -> Self {
+    /// Reads the dates off an answer's items, and off the pages of a sitemap.
+    pub(crate) fn of(entries: &[Entry], pages: &[Page], now: Timestamp) -> Self {
         let date = |e: &Entry| e.published.as_ref().or(e.updated.as_ref()).map(|d| d.at);
-        let mut dates: Vec<Timestamp> = entries.iter().filter_map(date).filter(|at| *at <= now).collect();
+        let changed = |page: &Page| page.changed.map(|d| d.at);
+        let all = entries
+            .iter()
+            .filter_map(date)
+            .chain(pages.iter().filter_map(changed));
+        let mut dates: Vec<Timestamp> = all.filter(|at| *at <= now).collect();
         dates.sort_unstable_by(|a, b| b.cmp(a));
         Self { dates }
     }
@@ -70,7 +75,7 @@ mod tests {
             }),
             ..Entry::default()
         };
-        Window::of(&hours.iter().map(entry).collect::<Vec<_>>(), at(100))
+        Window::of(&hours.iter().map(entry).collect::<Vec<_>>(), &[], at(100))
     }
 
     fn at(hour: i64) -> Timestamp {

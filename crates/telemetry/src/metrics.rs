@@ -57,6 +57,10 @@ pub struct Metrics {
     pub feed_repairs: IntCounter,
     /// Items estimated to have come and gone between two polls.
     pub missed_items: IntCounter,
+    /// Calls of WebSub hubs by outcome.
+    pub websub_callbacks: IntCounterVec,
+    /// Requests to WebSub hubs by outcome.
+    pub websub_requests: IntCounterVec,
     /// Articles waiting in the frontier.
     pub frontier_pending: IntGauge,
     /// Done records held in memory.
@@ -238,6 +242,16 @@ impl Metrics {
                 "Items estimated to have come and gone between two polls of their feed.",
             ),
             feed_repairs: b.counter("telex_feed_repairs_total", "Repairs made to damaged feeds."),
+            websub_callbacks: b.counters(
+                "telex_websub_callbacks_total",
+                "Calls of WebSub hubs by outcome.",
+                &["outcome"],
+            ),
+            websub_requests: b.counters(
+                "telex_websub_requests_total",
+                "Requests to WebSub hubs by outcome.",
+                &["outcome"],
+            ),
             frontier_pending: b.gauge("telex_frontier_pending", "Articles waiting to be fetched."),
             frontier_done: b.gauge("telex_frontier_done", "Done records held in memory."),
             frontier_waiting_bytes: b.gauge(

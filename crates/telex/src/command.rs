@@ -1,6 +1,7 @@
 //! The commands.
 
 mod articles;
+mod bench;
 mod check;
 mod config;
 mod dead_letters;
@@ -77,6 +78,7 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::Topics(args) => topics::run(&context, &args),
         Command::Classify(args) => rows::classify(&context, &args),
         Command::Check(args) => check::run(&context, &args),
+        Command::Bench(args) => bench::run(&context, &args),
         Command::Doctor => doctor::run(&context),
         Command::Config(args) => config::run(&context, &args),
         Command::Health(args) => health::run(&context, &args),

@@ -5,6 +5,7 @@
 mod client;
 mod layer;
 mod period;
+mod secret;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use telex_stream::RateLimit;
 pub(crate) use client::ClientSettings;
 pub(crate) use layer::Layers;
 pub(crate) use period::Period;
+pub(crate) use secret::Secret;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) web: Web,
     pub(crate) poller: Poller,
+    pub(crate) websub: WebSubConfig,
     pub(crate) fetcher: Fetcher,
     pub(crate) classifier: ClassifierConfig,
     pub(crate) sink: Sink,
@@ -159,6 +162,9 @@ pub(crate) struct Web {
     pub(crate) allow_addresses: Vec<IpNet>,
     /// Longest time of a request with its redirects and body.
     pub(crate) timeout: Period,
+    /// Proxy for all requests, `http://user:password@host:port`; asked for vetted addresses by CONNECT, never for
+    /// names.
+    pub(crate) egress_proxy: Secret,
 }
 
 impl Default for Web {
@@ -172,6 +178,7 @@ impl Default for Web {
             .to_owned(),
             allow_addresses: Vec::new(),
             timeout: Period::seconds(30),
+            egress_proxy: Secret::default(),
         }
     }
 }
@@ -199,6 +206,18 @@ impl Default for Poller {
             concurrency: NonZeroU32::MIN.saturating_add(255),
         }
     }
+}
+
+/// WebSub: hubs tell the poller when feeds change. Off unless all three are set, the same for all pollers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WebSubConfig {
+    /// Address under which hubs reach the pollers, such as `https://news.example.org/websub`.
+    pub(crate) callback_url: Option<String>,
+    /// Where a poller listens for them, behind a proxy that speaks TLS.
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// What the secrets of all feeds are derived from; best in a file that TELEX__WEBSUB__SECRET_FILE names.
+    pub(crate) secret: Secret,
 }
 
 /// The fetcher.

@@ -9,7 +9,8 @@ use telex_model::Topic;
 use telex_stream::kafka::{KafkaBus, KafkaOptions};
 use telex_stream::sqlite::{SqliteBus, SqliteOptions, Usage};
 use telex_stream::{Bus, BusError};
-use telex_web::{Client, ClientOptions, HostLimits, HostLimitsOptions};
+use telex_web::{Client, ClientOptions, EgressProxy, HostLimits, HostLimitsOptions};
+use url::Url;
 
 use crate::config::{BusKind, Config};
 use crate::error::CliError;
@@ -209,9 +210,21 @@ pub(crate) fn client(config: &Config) -> Result<Client, CliError> {
         user_agent: config.web.user_agent.clone(),
         allow_addresses: config.web.allow_addresses.clone(),
         total_timeout: config.web.timeout.0,
+        egress_proxy: egress_proxy(config)?,
         ..ClientOptions::default()
     };
     Client::new(options).map_err(|e| CliError::Config(format!("web: {e}")))
+}
+
+fn egress_proxy(config: &Config) -> Result<Option<EgressProxy>, CliError> {
+    let text = config.web.egress_proxy.reveal();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // Without the text, which may hold a password.
+    let wrong = |e: &dyn std::fmt::Display| CliError::Config(format!("web.egress_proxy: {e}"));
+    let url = Url::parse(text).map_err(|e| wrong(&e))?;
+    EgressProxy::new(&url).map(Some).map_err(|e| wrong(&e))
 }
 
 /// The limits per host.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use telex_classifier::Classifier;
 use telex_fetcher::{FetchMode, Fetcher, FetcherOptions};
 use telex_model::{Stage, Topic};
+use telex_poller::websub::{self, WebSub};
 use telex_poller::{ItemRules, Poller, PollerOptions, PollerReport};
 use telex_sink::{JsonLines, Sink, SinkStage, SqliteSink};
 use telex_stream::{
@@ -318,6 +319,7 @@ impl Setup<'_> {
         let config = &self.config.poller;
         let options = PollerOptions {
             prefix: self.config.bus.topic_prefix.clone(),
+            websub: self.websub()?,
             rules: ItemRules {
                 initial_items: config.initial_items,
                 max_age: config.max_age.map(|p| p.0),
@@ -338,6 +340,28 @@ impl Setup<'_> {
         spawn(Stage::Poller, move || {
             Ok(run_source(session, &mut poller, context)?)
         })
+    }
+
+    /// Serves the callback of WebSub, where that is wanted; a poller that polls once needs no hub.
+    fn websub(&self) -> Result<Option<WebSub>, CliError> {
+        let config = &self.config.websub;
+        let (Some(callback), Some(listen)) = (config.callback_url.as_deref(), config.listen) else {
+            return Ok(None);
+        };
+        if self.once {
+            return Ok(None);
+        }
+        let websub = WebSub::new(callback, config.secret.reveal())
+            .map_err(|problem| CliError::Config(format!("websub.secret: {problem}")))?;
+        let bus = Arc::clone(&self.open.bus);
+        let (prefix, metrics) = (&self.config.bus.topic_prefix, Arc::clone(&self.metrics));
+        let serving = websub::serve(listen, websub.clone(), bus, prefix, metrics);
+        let bound = self
+            .runtime
+            .block_on(serving)
+            .map_err(|e| CliError::unavailable("websub.listen", &e))?;
+        tracing::info!(%bound, callback, "hubs are listened to");
+        Ok(Some(websub))
     }
 
     fn fetcher(

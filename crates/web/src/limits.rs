@@ -250,6 +250,14 @@ impl HostLimits {
         }
     }
 
+    /// Tells until when a host asked to be left alone, if it did.
+    #[must_use]
+    pub fn closed_until(&self, host: &str) -> Option<Instant> {
+        let table = self.shared.lock();
+        let until = table.hosts.get(host)?.closed_until;
+        (until > Instant::now()).then_some(until)
+    }
+
     /// Number of hosts remembered; never more than `max_hosts`.
     #[must_use]
     pub fn len(&self) -> usize {

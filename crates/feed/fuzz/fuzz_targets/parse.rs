@@ -2,10 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use telex_feed::{Input, parse};
+use telex_feed::{Input, parse, sitemap};
 
 fuzz_target!(|bytes: &[u8]| {
     let input = Input { bytes, content_type: None, url: Some("https://harbour.test/feed.xml") };
+    let _read = sitemap(&input);
     let Ok(feed) = parse(&input) else { return };
     let text = |field: &Option<String>| field.as_ref().map_or(0, String::len);
     let size: usize = feed.entries.iter().map(|entry| text(&entry.title) + text(&entry.summary) + text(&entry.content)).sum();

@@ -156,7 +156,7 @@ impl Document {
 
     /// Returns the feed, where this is one.
     pub(super) fn build(self) -> Option<Feed> {
-        let mut feed = Feed::new(self.format?);
+        let mut feed = Feed::empty(self.format?);
         let atom = matches!(feed.format, Format::Atom | Format::AtomDraft);
         let authors = if atom {
             self.authors.inherited()

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Subscription;
 use crate::FeedId;
 
 /// A feed to poll: value of `telex.feeds.v1`.
@@ -129,6 +130,12 @@ pub struct FeedState {
     /// Items of the last answer, to tell new and changed ones.
     #[serde(default)]
     pub seen: SeenItems,
+    /// Where the feed is an index of sitemaps: the sitemaps, by address and date.
+    #[serde(default, skip_serializing_if = "SeenItems::is_empty")]
+    pub sitemaps: SeenItems,
+    /// The subscription to its changes, where it names a hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<Subscription>,
 }
 
 /// A permanent redirect seen by a feed's last polls.

@@ -14,10 +14,14 @@ use url::Url;
 
 use super::Context;
 use crate::cli::{FeedsCommand, OutputFormat};
+use crate::config::Period;
 use crate::error::CliError;
 use crate::open::{self, Use};
 use crate::output::{self, harmless};
 use crate::pipeline;
+
+/// Shortest interval that can be set by hand, in seconds: oftener is rude to any host.
+const SHORTEST_INTERVAL: u32 = 60;
 
 /// Looks after the list.
 pub(crate) fn run(context: &Context, command: FeedsCommand) -> Result<(), CliError> {
@@ -40,6 +44,15 @@ pub(crate) fn run(context: &Context, command: FeedsCommand) -> Result<(), CliErr
             let now = Timestamp::now();
             change(context, &urls, "to be polled", |r| r.poll_requested = Some(now))
         }
+        FeedsCommand::Interval { interval, urls } => {
+            let interval = own_interval(&interval)?;
+            let now = Timestamp::now();
+            change(context, &urls, "changed", |r| {
+                r.interval_seconds = interval;
+                // So that it does not begin only after the rest that the feed has now.
+                r.poll_requested = Some(now);
+            })
+        }
         FeedsCommand::List => list(context),
         FeedsCommand::Export => {
             let open = open::bus(&context.config, Use::Read)?;
@@ -59,6 +72,20 @@ pub(crate) fn read_list(path: &Path) -> Result<Vec<Listed>, CliError> {
     let bytes = std::fs::read(path).map_err(|e| CliError::Unavailable(format!("{}: {e}", path.display())))?;
     list::parse(&telex_web::decode_html(&bytes, None))
         .map_err(|e| CliError::Config(format!("{}: {e}", path.display())))
+}
+
+/// Seconds of an interval set by hand; none for `auto`.
+fn own_interval(text: &str) -> Result<Option<u32>, CliError> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let seconds = Period::parse(text).and_then(|p| u32::try_from(p.0.as_secs()).ok());
+    let fine = seconds.filter(|seconds| *seconds >= SHORTEST_INTERVAL);
+    fine.map(Some).ok_or_else(|| {
+        CliError::Usage(format!(
+            "{text:?} is no interval of a minute or more, such as 90s, 5m, 2h; nor is it auto"
+        ))
+    })
 }
 
 fn web_url(text: &str) -> Result<Url, CliError> {
@@ -169,11 +196,15 @@ fn list(context: &Context) -> Result<(), CliError> {
             .and_then(|s| s.moved_to.as_deref())
             .map(|to| format!("  (moved to {})", harmless(to)))
             .unwrap_or_default();
+        let push = state.and_then(|s| s.push.as_ref()?.lease_until);
+        let push = push
+            .filter(|until| *until > Timestamp::now())
+            .map_or("", |_| "  (push)");
         let rate = state
             .and_then(|s| s.items_per_day)
             .map_or(String::new(), |n| format!("{n:.1}/day"));
         output::line(&format!(
-            "{health:8} next {next:16} {rate:>10}  {}{moved}{error}",
+            "{health:8} next {next:16} {rate:>10}  {}{push}{moved}{error}",
             feed.url
         ))?;
     }

@@ -301,7 +301,7 @@ fn check(config: &Config) -> Option<String> {
             "bus.topic_prefix: {prefix:?} cannot begin a topic's name; letters, digits, `.`, `-` and `_`, at most 100"
         ));
     }
-    if let Some(problem) = check_bus(config) {
+    if let Some(problem) = check_bus(config).or_else(|| check_websub(config)) {
         return Some(problem);
     }
     (!config.sink.sqlite && config.sink.json_lines.is_none())
@@ -323,6 +323,21 @@ fn check_bus(config: &Config) -> Option<String> {
             ))
         }
         (BusKind::Sqlite, None) => None,
+    }
+}
+
+/// The secret is looked at when it is needed: checks do without secrets.
+fn check_websub(config: &Config) -> Option<String> {
+    let websub = &config.websub;
+    match (&websub.callback_url, websub.listen) {
+        (Some(_), None) => Some("websub.listen: websub.callback_url is of no use without it".to_owned()),
+        (None, Some(_)) => Some("websub.callback_url: websub.listen is of no use without it".to_owned()),
+        (Some(url), Some(_)) => {
+            let stand_in = "x".repeat(32);
+            let problem = telex_poller::websub::WebSub::new(url, &stand_in).err()?;
+            Some(format!("websub.callback_url: {problem}"))
+        }
+        (None, None) => None,
     }
 }
 

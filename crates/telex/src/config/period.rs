@@ -17,7 +17,8 @@ impl Period {
         Self(Duration::from_secs(n))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads a number of seconds, or a number with its unit.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (number, unit) = UNITS
             .iter()

@@ -1,7 +1,7 @@
 //! `telex feeds test` and `discover`: what is at an address, as the poller would see it.
 
 use serde_json::json;
-use telex_feed::{Feed, FeedLink, Input};
+use telex_feed::{Error, Feed, FeedLink, Input, Page, Sitemap};
 use telex_web::{ACCEPT_FEED, Client, Request, Response};
 use tokio::runtime::Runtime;
 use url::Url;
@@ -24,7 +24,10 @@ const COMMON_PLACES: [&str; 7] = [
     "/feed.json",
 ];
 
-/// Finds the feeds of a site: those that the page names, else those in common places.
+/// Where news sitemaps stand on sites whose robots.txt names none.
+const NEWS_SITEMAPS: [&str; 3] = ["/news-sitemap.xml", "/sitemap-news.xml", "/sitemap_news.xml"];
+
+/// Finds the feeds of a site: those that the page names, else those in common places, else its sitemaps.
 pub(super) fn discover(context: &Context, url: &str) -> Result<(), CliError> {
     let runtime = running::runtime()?;
     let client = open::client(&context.config)?;
@@ -36,25 +39,35 @@ pub(super) fn discover(context: &Context, url: &str) -> Result<(), CliError> {
         found = vec![FeedLink { url, title }];
     }
     let named = !found.is_empty();
-    if !named {
-        let place = |path: &&str| page.final_url.join(path).ok();
-        let at = |url: Url| FeedLink {
-            url: url.to_string(),
-            title: None,
-        };
-        found = COMMON_PLACES.iter().filter_map(place).map(at).collect();
-    }
-    let mut readable = 0;
-    for link in found {
-        let feed = web_url(&link.url).and_then(|at| {
-            let answer = get(&runtime, &client, at)?;
-            telex_feed::parse(&input(&answer)).map_err(|e| CliError::Findings(chain(&e)))
-        });
-        // In a common place nobody has said that there is a feed.
-        if named || feed.is_ok() {
-            readable += usize::from(feed.is_ok());
-            show(context, &link, &feed)?;
+    let try_all = |links: Vec<FeedLink>, named: bool| -> Result<usize, CliError> {
+        let mut readable = 0;
+        for link in links {
+            let found = web_url(&link.url).and_then(|at| listed(&get(&runtime, &client, at)?));
+            // In a common place nobody has said that there is a feed.
+            if named || found.is_ok() {
+                readable += usize::from(found.is_ok());
+                show(context, &link, &found)?;
+            }
         }
+        Ok(readable)
+    };
+    let at = |path: &str| {
+        let url = page.final_url.join(path).ok()?.to_string();
+        Some(FeedLink { url, title: None })
+    };
+    let mut readable = if named {
+        try_all(found, true)?
+    } else {
+        try_all(COMMON_PLACES.iter().filter_map(|path| at(path)).collect(), false)?
+    };
+    if readable == 0 {
+        let robots = page.final_url.join("/robots.txt").ok();
+        let robots = robots.and_then(|url| get(&runtime, &client, url).ok());
+        let text = robots.map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
+        let named: Vec<FeedLink> = sitemaps_named(&text.unwrap_or_default()).filter_map(at).collect();
+        let places = NEWS_SITEMAPS.iter().filter_map(|path| at(path));
+        let links = if named.is_empty() { places.collect() } else { named };
+        readable = try_all(links, false)?;
     }
     if readable == 0 {
         return Err(CliError::Findings(format!(
@@ -64,14 +77,51 @@ pub(super) fn discover(context: &Context, url: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-fn show(context: &Context, link: &FeedLink, feed: &Result<Feed, CliError>) -> Result<(), CliError> {
-    let title = feed
-        .as_ref()
-        .ok()
-        .and_then(|f| f.title.as_deref())
-        .or(link.title.as_deref());
-    let error = feed.as_ref().err().map(ToString::to_string);
-    let items = feed.as_ref().map_or(0, |f| f.entries.len());
+/// Sitemaps that a robots.txt names; the first few, for portals name hundreds.
+fn sitemaps_named(robots: &str) -> impl Iterator<Item = &str> {
+    let named = robots.lines().filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim()
+            .eq_ignore_ascii_case("sitemap")
+            .then_some(value.trim())
+    });
+    named.take(10)
+}
+
+/// What stands at an address that can be polled.
+enum Listing {
+    Feed(Box<Feed>),
+    Sitemap(Sitemap),
+}
+
+impl Listing {
+    fn items(&self) -> usize {
+        match self {
+            Self::Feed(feed) => feed.entries.len(),
+            Self::Sitemap(Sitemap::Pages(pages) | Sitemap::Index(pages)) => pages.len(),
+        }
+    }
+}
+
+fn listed(response: &Response) -> Result<Listing, CliError> {
+    let failed = |e: Error| CliError::Findings(chain(&e));
+    match telex_feed::parse(&input(response)) {
+        Ok(feed) => Ok(Listing::Feed(Box::new(feed))),
+        Err(Error::Sitemap) => telex_feed::sitemap(&input(response))
+            .map(Listing::Sitemap)
+            .map_err(failed),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn show(context: &Context, link: &FeedLink, found: &Result<Listing, CliError>) -> Result<(), CliError> {
+    let of_feed = match found {
+        Ok(Listing::Feed(feed)) => feed.title.as_deref(),
+        _ => None,
+    };
+    let title = of_feed.or(link.title.as_deref());
+    let error = found.as_ref().err().map(ToString::to_string);
+    let items = found.as_ref().map_or(0, Listing::items);
     match context.output {
         OutputFormat::Json => {
             output::json(&json!({"url": link.url, "title": title, "items": items, "error": error}))
@@ -118,11 +168,36 @@ pub(super) fn test(context: &Context, url: &str) -> Result<(), CliError> {
             response.status
         )));
     }
-    let feed = telex_feed::parse(&input(&response))
-        .map_err(|e| CliError::Findings(format!("{url}: {}", chain(&e))))?;
-    describe_feed(&feed)?;
-    if feed.entries.is_empty() {
+    let found = listed(&response).map_err(|e| CliError::Findings(format!("{url}: {e}")))?;
+    match &found {
+        Listing::Feed(feed) => describe_feed(feed)?,
+        Listing::Sitemap(Sitemap::Pages(pages)) => describe_sitemap("sitemap", "pages", pages)?,
+        Listing::Sitemap(Sitemap::Index(sitemaps)) => {
+            describe_sitemap("index of sitemaps", "sitemaps", sitemaps)?;
+            output::line("polled     those of this site that changed, the newest first, some at a poll")?;
+        }
+    }
+    if found.items() == 0 {
         return Err(CliError::Findings(format!("{url}: the feed holds no items")));
+    }
+    Ok(())
+}
+
+fn describe_sitemap(kind: &str, of: &str, pages: &[Page]) -> Result<(), CliError> {
+    output::line(&format!("format     {kind}, {} {of}", pages.len()))?;
+    let undated = pages.iter().filter(|page| page.changed.is_none()).count();
+    if undated > 0 {
+        output::line(&format!(
+            "warning    {undated} {of} without a date: changes of them go unseen"
+        ))?;
+    }
+    let mut newest: Vec<&Page> = pages.iter().collect();
+    newest.sort_by_key(|page| std::cmp::Reverse(page.changed.map(|date| date.at)));
+    for page in newest.into_iter().take(5) {
+        let date = page
+            .changed
+            .map_or("no date".to_owned(), |date| date.at.to_string());
+        output::line(&harmless(&format!("item       {date}  {}", page.url)))?;
     }
     Ok(())
 }
@@ -164,6 +239,11 @@ fn describe_feed(feed: &Feed) -> Result<(), CliError> {
         "title      {}",
         harmless(feed.title.as_deref().unwrap_or("-"))
     ))?;
+    if let Some(hub) = &feed.hints.hub {
+        output::line(&harmless(&format!(
+            "hub        {hub} (tells of changes by WebSub)"
+        )))?;
+    }
     for repair in &feed.repairs {
         output::line(&format!("repaired   {}", harmless(&repair.to_string())))?;
     }
