@@ -166,6 +166,39 @@ fn feeds_come_and_go_by_file_and_by_command() {
 }
 
 #[test]
+fn headers_of_ones_own_are_shown_nowhere() {
+    let world = World::new();
+    let url = world.site.feeds()[0].url.as_str();
+    let file = world.path().join("headers.txt");
+    let run = |args: &[&str]| finish(world.telex(args));
+    assert!(run(&["feeds", "add", url]).status.success());
+    std::fs::write(&file, "X-Key: hunter2\n\nCookie: a=b\n").unwrap();
+    assert!(run(&["feeds", "headers", url, "headers.txt"]).status.success());
+    let listed = rows(&run(&["feeds", "list", "--output", "json"])).remove(0);
+    let hidden = serde_json::json!({"cookie": "***", "x-key": "***"});
+    assert_eq!(listed["feed"]["headers"], hidden);
+    assert!(!String::from_utf8_lossy(&run(&["feeds", "export"]).stdout).contains("hunter2"));
+    for (line, why) in [
+        ("hunter2", "no `Name: value`"),
+        ("X Key: hunter2", "no name of a header"),
+        ("Host: hunter2", "set by Telex"),
+        ("X-Key: hunter2\u{7}", "printable ASCII"),
+    ] {
+        std::fs::write(&file, format!("A: b\n{line}\n")).unwrap();
+        let out = run(&["feeds", "headers", url, "headers.txt"]);
+        assert_eq!(out.status.code(), Some(2), "{line}");
+        let said = said(&out);
+        assert!(
+            said.contains("line 2") && said.contains(why) && !said.contains("hunter2"),
+            "{said}"
+        );
+    }
+    assert!(run(&["feeds", "headers", url]).status.success());
+    let listed = rows(&run(&["feeds", "list", "--output", "json"])).remove(0);
+    assert_eq!(listed["feed"]["headers"], Value::Null, "none any more");
+}
+
+#[test]
 fn an_interval_of_ones_own_overrules_the_feed() {
     let world = World::new();
     let url = world.site.feeds()[0].url.as_str();

@@ -15,7 +15,7 @@ pub use canonical::{canonical_url, domain};
 pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
 pub use message::{
     Article, Asked, Body, FeedHealth, FeedRecord, FeedSignal, FeedState, FrontierRecord, Item, Moving,
-    Origin, Page, Said, SeenItems, Source, Subscription, Tagged,
+    Origin, Page, RequestHeaders, Said, SeenItems, Source, Subscription, Tagged,
 };
 pub use schema::{SCHEMAS, schema};
 pub use tag::{Concept, ConceptKind, Evidence, Kind, Tag, Where};

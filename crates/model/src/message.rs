@@ -13,7 +13,7 @@ use crate::{ArticleId, FeedId};
 mod feed;
 mod push;
 
-pub use feed::{Asked, FeedHealth, FeedRecord, FeedState, Moving, Origin, SeenItems};
+pub use feed::{Asked, FeedHealth, FeedRecord, FeedState, Moving, Origin, RequestHeaders, SeenItems};
 pub use push::{FeedSignal, Said, Subscription};
 
 /// Where an article came from.

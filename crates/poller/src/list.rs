@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use telex_model::{FeedId, FeedRecord, Origin};
+use telex_model::{FeedId, FeedRecord, Origin, RequestHeaders};
 use url::Url;
 
 /// Outlines nested deeper than this are read as if they stood at this depth.
@@ -52,6 +52,7 @@ impl Listed {
             origin,
             paused: false,
             interval_seconds: None,
+            headers: RequestHeaders::default(),
             poll_requested: None,
         }
     }

@@ -180,13 +180,27 @@ async fn request(task: &Task, shared: &Shared) -> Result<Response, Failure> {
         Failure::permanent("invalid_url", &detail)
     })?;
     let known = state::conditional(&task.state).then_some(&task.state);
-    ask(url, known, shared).await
+    let mut request = Request::new(url);
+    request.headers = own_headers(&task.record, &request.url);
+    send(request, known, shared).await
+}
+
+/// The feed's headers, for an address of its own: one that it has moved to may be somebody else's.
+fn own_headers(record: &FeedRecord, address: &Url) -> Vec<(String, String)> {
+    let own = Url::parse(&record.url).is_ok_and(|own| own.origin() == address.origin());
+    let headers = record.headers.0.iter().filter(|_| own);
+    headers
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Makes a request for a feed; `known` is what the server may find unchanged. An answer that says that something is
 /// wrong is a failure.
 pub(crate) async fn ask(url: Url, known: Option<&FeedState>, shared: &Shared) -> Result<Response, Failure> {
-    let mut request = Request::new(url);
+    send(Request::new(url), known, shared).await
+}
+
+async fn send(mut request: Request, known: Option<&FeedState>, shared: &Shared) -> Result<Response, Failure> {
     request.accept = ACCEPT_FEED.into();
     if let Some(state) = known {
         request.if_none_match.clone_from(&state.etag);

@@ -266,6 +266,13 @@ pub(crate) enum FeedsCommand {
         #[arg(required = true)]
         urls: Vec<String>,
     },
+    /// Send headers of your own, such as an API key, with every request for a feed; without a file none any more.
+    Headers {
+        /// Address of the feed.
+        url: String,
+        /// One `Name: value` a line; their values are shown nowhere.
+        file: Option<PathBuf>,
+    },
     /// Put the feeds of an OPML file or a list of URLs on the list.
     Import {
         /// The file.

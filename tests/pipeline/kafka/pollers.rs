@@ -113,6 +113,7 @@ fn add(cluster: &Cluster, urls: &[String]) {
             origin: Origin::Command,
             paused: false,
             interval_seconds: Some(1),
+            headers: telex_model::RequestHeaders::default(),
             poll_requested: None,
         };
         Output {

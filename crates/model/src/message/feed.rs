@@ -1,5 +1,8 @@
 //! Feeds: what to poll, and what the poller remembers.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,9 +31,41 @@ pub struct FeedRecord {
     /// Fixed seconds between polls; adapts to the feed where absent.
     #[serde(default)]
     pub interval_seconds: Option<u32>,
+    /// Sent with every request for it, to its own origin only.
+    #[serde(default, skip_serializing_if = "RequestHeaders::is_empty")]
+    pub headers: RequestHeaders,
     /// A poll asked for by hand: the feed is due at once if it was polled before this time.
     #[serde(default)]
     pub poll_requested: Option<Timestamp>,
+}
+
+/// Request headers by name, such as `Cookie` or an API key. `Debug` shows their names alone.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct RequestHeaders(pub BTreeMap<String, String>);
+
+impl RequestHeaders {
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same names with stars for values.
+    #[must_use]
+    pub fn hidden(&self) -> Self {
+        Self(
+            self.0
+                .keys()
+                .map(|name| (name.clone(), "***".to_owned()))
+                .collect(),
+        )
+    }
+}
+
+impl fmt::Debug for RequestHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// Who put a feed on the list.

@@ -90,6 +90,29 @@ fn a_host_that_says_when_to_come_back_is_left_alone() {
 }
 
 #[test]
+fn headers_of_a_feed_go_to_its_own_origin_and_no_further() {
+    let installation = Installation::new();
+    let other = installation
+        .runtime
+        .block_on(Server::start(|_| Reply::ok(rss(&[(1, "One")]))));
+    let elsewhere = format!("Location: {}", other.url("/feed"));
+    let server = installation
+        .runtime
+        .block_on(Server::start(move |_| Reply::status(302).with(&elsewhere)));
+    let mut record = installation.add(&server.url("/feed"));
+    record.headers.0.insert("x-key".to_owned(), "hunter2".to_owned());
+    installation.put(&record);
+    assert_eq!(installation.once().len(), 1);
+    assert!(
+        server.asked()[0].head.to_lowercase().contains("x-key: hunter2"),
+        "{:?}",
+        server.asked()
+    );
+    assert!(!other.asked()[0].head.contains("hunter2"), "{:?}", other.asked());
+    assert!(!format!("{record:?}").contains("hunter2"), "logs do not show it");
+}
+
+#[test]
 fn what_was_not_committed_is_asked_for_again() {
     let installation = Installation::new();
     let script = |asked: &crate::server::Asked| {

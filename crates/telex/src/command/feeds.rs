@@ -7,7 +7,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
-use telex_model::{FeedId, FeedRecord, FeedState, Origin, Topic};
+use telex_model::{FeedId, FeedRecord, FeedState, Origin, RequestHeaders, Topic};
 use telex_poller::list::{self, Listed};
 use telex_stream::read_all;
 use url::Url;
@@ -53,6 +53,14 @@ pub(crate) fn run(context: &Context, command: FeedsCommand) -> Result<(), CliErr
                 r.poll_requested = Some(now);
             })
         }
+        FeedsCommand::Headers { url, file } => {
+            let headers = file.as_deref().map(read_headers).transpose()?.unwrap_or_default();
+            let now = Timestamp::now();
+            change(context, &[url], "changed", |r| {
+                r.headers = headers.clone();
+                r.poll_requested = Some(now);
+            })
+        }
         FeedsCommand::List => list(context),
         FeedsCommand::Export => {
             let open = open::bus(&context.config, Use::Read)?;
@@ -86,6 +94,45 @@ fn own_interval(text: &str) -> Result<Option<u32>, CliError> {
             "{text:?} is no interval of a minute or more, such as 90s, 5m, 2h; nor is it auto"
         ))
     })
+}
+
+/// Headers that decide how a request is made and answered; the client sets them.
+const OURS: [&str; 10] = [
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "host",
+    "if-modified-since",
+    "if-none-match",
+    "range",
+    "te",
+    "transfer-encoding",
+];
+
+/// Reads headers, one `Name: value` a line. Errors name a line, never what it says.
+fn read_headers(path: &Path) -> Result<RequestHeaders, CliError> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| CliError::Unavailable(format!("{shown}: {e}")))?;
+    let mut headers = RequestHeaders::default();
+    for (number, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        let wrong = |what: &str| CliError::Usage(format!("{shown}, line {}: {what}", number + 1));
+        let (name, value) = line.split_once(':').ok_or_else(|| wrong("no `Name: value`"))?;
+        let name = name.trim().to_ascii_lowercase();
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if name.is_empty() || !name.chars().all(token) {
+            return Err(wrong("that is no name of a header"));
+        }
+        if OURS.contains(&name.as_str()) {
+            return Err(wrong("this header is set by Telex"));
+        }
+        let value = value.trim();
+        if !value.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
+            return Err(wrong("the value has other characters than printable ASCII"));
+        }
+        headers.0.insert(name, value.to_owned());
+    }
+    Ok(headers)
 }
 
 fn web_url(text: &str) -> Result<Url, CliError> {
@@ -177,6 +224,8 @@ fn list(context: &Context) -> Result<(), CliError> {
     for feed in &feeds {
         let state = states.get(&feed.id);
         if context.output == OutputFormat::Json {
+            let mut feed = feed.clone();
+            feed.headers = feed.headers.hidden();
             output::json(&json!({"feed": feed, "state": state}))?;
             continue;
         }

@@ -60,6 +60,7 @@ pub(crate) fn declare(
             // What was set by hand stays, and so does who put it there first by command.
             record.paused = old.paused;
             record.interval_seconds = old.interval_seconds;
+            record.headers = old.headers.clone();
             record.poll_requested = old.poll_requested;
             if old.origin == Origin::Command {
                 record.origin = Origin::Command;
