@@ -309,6 +309,7 @@ pub(crate) mod tests {
             content: None,
             authors: Vec::new(),
             published: None,
+            published_confidence: None,
             updated: None,
             language: None,
             polled_at: Timestamp::UNIX_EPOCH,

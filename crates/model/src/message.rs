@@ -31,6 +31,20 @@ pub struct Source {
     pub labels: Vec<String>,
 }
 
+/// How sure the reading of a date in a feed is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DateConfidence {
+    /// Day, time and zone are given and mean one instant.
+    Exact,
+    /// The time has no zone that is known: taken as UTC.
+    AssumedZone,
+    /// Only the day is given: midnight UTC.
+    DateOnly,
+    /// Something was put right, as a time in the future, or could be read in another way.
+    Guessed,
+}
+
 /// One item of a feed, new or changed: value of `telex.items.v1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Item {
@@ -59,6 +73,9 @@ pub struct Item {
     /// When the item says it was published, never later than `polled_at`.
     #[serde(default)]
     pub published: Option<Timestamp>,
+    /// How sure that is; messages of before it was told have none.
+    #[serde(default)]
+    pub published_confidence: Option<DateConfidence>,
     /// When the item says it was changed, never later than `polled_at`.
     #[serde(default)]
     pub updated: Option<Timestamp>,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use telex_cleaner::fragment_text;
-use telex_feed::{Date, Entry, Feed, Page};
+use telex_feed::{Confidence, Date, Entry, Feed, Page};
 use telex_model::{
-    ArticleId, FeedId, Item, SeenItems, Source, canonical_url, content_hash, domain, short_hash,
+    ArticleId, DateConfidence, FeedId, Item, SeenItems, Source, canonical_url, content_hash, domain,
+    short_hash,
 };
 use url::Url;
 
@@ -323,6 +324,7 @@ fn item(entry: &Entry, hash: u64, feed: &Feed, origin: &Origin<'_>, now: Timesta
         content: entry.content.clone(),
         authors: entry.authors.clone(),
         published: past(&entry.published),
+        published_confidence: entry.published.as_ref().map(|d| confidence(d, now)),
         updated: past(&entry.updated),
         language: entry.language.clone().or_else(|| feed.language.clone()),
         polled_at: now,
@@ -334,6 +336,17 @@ fn item(entry: &Entry, hash: u64, feed: &Feed, origin: &Origin<'_>, now: Timesta
             labels: origin.labels.to_vec(),
         },
     })
+}
+
+fn confidence(date: &Date, now: Timestamp) -> DateConfidence {
+    match date.confidence {
+        // Clamped.
+        _ if date.at > now => DateConfidence::Guessed,
+        Confidence::Exact => DateConfidence::Exact,
+        Confidence::AssumedZone => DateConfidence::AssumedZone,
+        Confidence::DateOnly => DateConfidence::DateOnly,
+        Confidence::Guessed => DateConfidence::Guessed,
+    }
 }
 
 /// The words of a piece of HTML in one line.
@@ -569,5 +582,6 @@ mod tests {
             "<item><title>T</title><link>/x</link><pubDate>Wed, 01 Jan 2098 10:00:00 GMT</pubDate></item>";
         let found = look(future, &SeenItems::default(), &ItemRules::default());
         assert_eq!(found.items[0].published, Some(found.items[0].polled_at));
+        assert_eq!(found.items[0].published_confidence, Some(DateConfidence::Guessed));
     }
 }

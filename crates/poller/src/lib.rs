@@ -31,7 +31,7 @@
 //! | an item is its guid, else its link, else what it says; a mass change of guids is no news | `items_without_guid_or_link_keep_their_identity`, `a_change_of_all_guids_is_no_news` |
 //! | an edited item is a revision, with a cap | `new_and_changed_items_come_once`, `revisions_keep_their_distance_and_end`, `an_edited_article_is_a_new_revision_and_a_new_one_comes_alone` |
 //! | one article from several feeds is one | `one_article_from_several_feeds_is_one` |
-//! | future dates are clamped | `future_dates_are_clamped` |
+//! | future dates are clamped; how sure a date is, is kept and heard | `future_dates_are_clamped`, `a_page_is_believed_where_the_feed_is_not_sure` |
 //! | a first import does not flood | `the_first_import_does_not_flood` |
 //! | state is small | `a_state_is_small`, `seen_items_survive_their_text` |
 //! | WebSub calls are proved by HMAC, leases renewed, polling takes over | `a_hub_that_has_proved_itself_makes_the_feed_be_polled`, `whoever_is_not_the_hub_is_not_heard`, `signatures_of_every_kind_are_checked`, `a_lease_is_renewed_before_it_ends`, `a_hub_that_keeps_news_to_itself_is_not_relied_on`, `a_hub_that_refuses_is_left_alone_and_the_feed_polled_as_before`, `a_subscription_survives_a_restart` |

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use telex_cleaner::{Cleaned, clean_html, clean_text, fragment_text};
-use telex_model::{Article, Body, Item, Kind, Page, Topic, event, to_json};
+use jiff::tz::TimeZone;
+use telex_cleaner::{Cleaned, Confidence, Date, clean_html, clean_text, fragment_text};
+use telex_model::{Article, Body, DateConfidence, Item, Kind, Page, Topic, event, to_json};
 use telex_stream::{Message, Outcome, Output, Route, Transform, read_value};
 use telex_telemetry::Metrics;
 
@@ -116,8 +117,11 @@ fn article(page: Page) -> Option<Article> {
         } else {
             cleaned.authors
         },
-        // The feed's date was made by the publisher's software; the page's may have been guessed.
-        published: item.published.or(cleaned.published.map(|d| d.at)),
+        published: published(
+            item.published,
+            item.published_confidence,
+            cleaned.published.as_ref(),
+        ),
         modified: item.updated.or(cleaned.modified.map(|d| d.at)),
         first_seen,
         language: cleaned.language.or(item.language),
@@ -128,6 +132,25 @@ fn article(page: Page) -> Option<Article> {
         quality: cleaned.quality,
         fetch_error: error,
     })
+}
+
+/// The feed's date, made by the publisher's software; the page's may have been guessed. Where the feed gives no zone,
+/// no time or something odd, a page that states another day is believed, and one that may know the time of the day.
+fn published(
+    feed: Option<Timestamp>,
+    sure: Option<DateConfidence>,
+    page: Option<&Date>,
+) -> Option<Timestamp> {
+    let Some(feed) = feed else {
+        return page.map(|d| d.at);
+    };
+    let stated = page.filter(|d| d.confidence >= Confidence::Stated).map(|d| d.at);
+    let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+    match (sure, stated) {
+        (None | Some(DateConfidence::Exact), _) | (_, None) => Some(feed),
+        (Some(DateConfidence::DateOnly), Some(page)) => Some(page),
+        (_, Some(page)) => Some(if day(page) == day(feed) { feed } else { page }),
+    }
 }
 
 /// Tells why a page cannot stand for its article.
@@ -157,4 +180,34 @@ fn own_text(item: &Item) -> Option<Cleaned> {
         title: None,
         ..measured
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_believed_where_the_feed_is_not_sure() {
+        let at = |text: &str| text.parse::<Timestamp>().ok();
+        let (morning, noon, before) = (
+            at("2026-04-03T00:00:00Z"),
+            at("2026-04-03T12:00:00Z"),
+            at("2026-03-04T09:00:00Z"),
+        );
+        let chosen = |feed: Option<Timestamp>, sure: Option<DateConfidence>, page: Option<Timestamp>| {
+            let stated = |confidence| page.map(|at| Date { at, confidence });
+            let believed = published(feed, sure, stated(Confidence::Stated).as_ref());
+            let guessed = published(feed, sure, stated(Confidence::Guessed).as_ref());
+            assert_eq!(guessed, feed.or(page), "what was guessed only fills a gap");
+            believed
+        };
+        let exact = Some(DateConfidence::Exact);
+        assert_eq!(chosen(None, None, noon), noon);
+        assert_eq!(chosen(noon, None, before), noon);
+        assert_eq!(chosen(noon, exact, before), noon);
+        assert_eq!(chosen(morning, Some(DateConfidence::DateOnly), noon), noon);
+        assert_eq!(chosen(noon, Some(DateConfidence::AssumedZone), morning), noon);
+        assert_eq!(chosen(noon, Some(DateConfidence::Guessed), before), before);
+        assert_eq!(chosen(noon, Some(DateConfidence::Guessed), None), noon);
+    }
 }
