@@ -12,6 +12,7 @@ mod feeds;
 mod health;
 mod labelled;
 mod live;
+mod put_back;
 mod replay;
 mod rows;
 mod run;

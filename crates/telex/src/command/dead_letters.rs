@@ -7,16 +7,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use telex_model::event::{self, header};
 use telex_model::{Stage, Topic};
-use telex_stream::{Control, Limits, Message, Output, RateLimit, Route, read_all};
+use telex_stream::{Message, Output, Route, read_all};
 
 use super::Context;
+use super::put_back::{self, PutBack};
 use crate::cli::{DeadLetterFilter, DeadLettersCommand, OutputFormat, StageName};
 use crate::error::CliError;
 use crate::open::{self, OpenBus, Use};
 use crate::output::{self, harmless};
-
-/// Records appended in one transaction when replaying.
-const REPLAY_AT_ONCE: usize = 100;
 
 struct Letter {
     stage: Stage,
@@ -184,14 +182,10 @@ fn replay(
     dry_run: bool,
     rate: Option<NonZeroU32>,
 ) -> Result<(), CliError> {
-    let limits = Limits::new(RateLimit {
-        messages_per_second: rate,
-        bytes_per_second: None,
-    });
-    let control = Control::default();
+    let back = PutBack::new(open.bus.as_ref(), rate, dry_run);
     let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
     let mut skipped = 0;
-    for letters in letters.chunks(REPLAY_AT_ONCE) {
+    for letters in letters.chunks(put_back::AT_ONCE) {
         let mut outputs = Vec::new();
         for letter in letters {
             match original(letter, &context.config.bus.topic_prefix) {
@@ -204,10 +198,7 @@ fn replay(
                 None => skipped += 1,
             }
         }
-        if !dry_run {
-            limits.wait(outputs.len(), 0, &control);
-            open.bus.append(outputs)?;
-        }
+        back.append(outputs)?;
     }
     let verb = if dry_run { "would be replayed" } else { "replayed" };
     for ((stage, reason), n) in &counts {
@@ -233,15 +224,11 @@ fn original(letter: &Letter, prefix: &str) -> Option<Output> {
     let origin = header(&message.headers, event::DEAD_ORIGIN)?;
     let partition = origin.rsplit('/').nth(1)?.parse().ok()?;
     let topic = letter.stage.input();
-    let mut headers = event::headers(&topic, "replay", origin.to_owned(), jiff::Timestamp::now());
-    headers.extend(
-        message
-            .headers
-            .iter()
-            .filter(|(n, _)| {
-                !n.starts_with("telex_dead_") && !n.starts_with("ce_") && n != event::CONTENT_TYPE
-            })
-            .cloned(),
+    let headers = put_back::headers(
+        &topic,
+        origin.to_owned(),
+        jiff::Timestamp::now(),
+        &message.headers,
     );
     Some(Output {
         topic: topic.name(prefix),

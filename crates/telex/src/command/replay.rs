@@ -9,16 +9,14 @@ use std::collections::HashMap;
 use serde_json::json;
 use telex_model::event::{self, header};
 use telex_model::{Stage, Topic};
-use telex_stream::{Bus, Control, Limits, Message, Output, RateLimit, Route, read_all};
+use telex_stream::{Bus, Message, Output, Route, read_all};
 
 use super::Context;
+use super::put_back::{self, PutBack};
 use crate::cli::{From, OutputFormat, ReplayArgs, ReplayStage};
 use crate::error::CliError;
 use crate::open::{self, Use};
 use crate::output;
-
-/// Records appended in one transaction.
-const AT_ONCE: usize = 100;
 
 /// Replays; prints how many messages, and the id of the replay.
 pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<(), CliError> {
@@ -82,21 +80,9 @@ impl Replay<'_> {
 
     /// Appends the messages chosen; gives their number.
     fn put_back(&self, latest: &Latest, args: &ReplayArgs) -> Result<u64, CliError> {
-        let limits = Limits::new(RateLimit {
-            messages_per_second: args.rate,
-            bytes_per_second: None,
-        });
-        let control = Control::default();
+        let back = PutBack::new(self.bus, args.rate, args.dry_run);
         let mut count = 0;
         let mut outputs = Vec::new();
-        let append = |outputs: &mut Vec<Output>| {
-            let outputs = std::mem::take(outputs);
-            if args.dry_run || outputs.is_empty() {
-                return Ok(());
-            }
-            limits.wait(outputs.len(), 0, &control);
-            self.bus.append(outputs)
-        };
         let mut failed = Ok(());
         read_all(self.bus, &self.name, &mut |message| {
             let last = latest.get(message.key.as_ref()) == Some(&(message.partition, message.offset));
@@ -105,12 +91,12 @@ impl Replay<'_> {
             }
             count += 1;
             outputs.push(self.copy(&message));
-            if outputs.len() >= AT_ONCE {
-                failed = append(&mut outputs);
+            if outputs.len() >= put_back::AT_ONCE {
+                failed = back.append(std::mem::take(&mut outputs));
             }
         })?;
         failed?;
-        append(&mut outputs)?;
+        back.append(outputs)?;
         Ok(count)
     }
 
@@ -128,10 +114,8 @@ impl Replay<'_> {
         let event_id = header(&message.headers, event::CE_ID)
             .unwrap_or_default()
             .to_owned();
-        let mut headers = event::headers(&self.topic, "replay", event_id, self.begun);
-        let ours =
-            |name: &str| name.starts_with("ce_") || name == event::CONTENT_TYPE || name == event::REPLAY;
-        headers.extend(message.headers.iter().filter(|(name, _)| !ours(name)).cloned());
+        let mut headers = put_back::headers(&self.topic, event_id, self.begun, &message.headers);
+        headers.retain(|(name, _)| name != event::REPLAY);
         headers.push((event::REPLAY.to_owned(), self.id.to_owned()));
         Output {
             topic: self.name.clone(),
