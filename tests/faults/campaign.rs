@@ -14,7 +14,7 @@ use telex_stream::Bus;
 
 use crate::world::{DEADLINE, World, canonical, rows, said};
 
-use super::judge::judge;
+use super::judge::{Verdict, judge};
 use super::newsroom::Newsroom;
 
 /// Numbers from a seed (SplitMix64: Steele, Lea and Flood, 2014).
@@ -102,11 +102,7 @@ pub(crate) fn run<F: Copy + std::fmt::Debug>(
     let letters = || rows(&(on.telex)(&["dead-letters", "list", "--output", "json"]));
     let deadline = Instant::now() + DEADLINE;
     // Whoever is killed over and over at the same message has to suspect it: what is not in the topic is set aside.
-    let (mut verdict, mut aside) = (judged(), letters());
-    while !verdict.is_clean_but_for(aside.len()) && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(200));
-        (verdict, aside) = (judged(), letters());
-    }
+    let (verdict, aside) = settled(deadline, &|| (judged(), letters()));
     assert!(
         verdict.is_clean_but_for(aside.len()),
         "seed {seed}: {verdict:#?}\n{aside:#?}"
@@ -114,10 +110,7 @@ pub(crate) fn run<F: Copy + std::fmt::Debug>(
     if !aside.is_empty() {
         on.run(&["dead-letters", "replay"]);
     }
-    while !verdict.is_clean() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(200));
-        verdict = judged();
-    }
+    let (verdict, _) = settled(deadline, &|| (judged(), Vec::new()));
     let (reports, went_back) = watch.end();
     assert!(
         verdict.is_clean() && went_back.is_empty(),
@@ -138,6 +131,17 @@ pub(crate) fn run<F: Copy + std::fmt::Debug>(
         aside.len(),
         slowest(&newsroom, on).as_secs_f64(),
     ));
+}
+
+/// Looks until nothing is wrong but for what was set aside, or it is too late.
+fn settled(deadline: Instant, look: &dyn Fn() -> (Verdict, Vec<Value>)) -> (Verdict, Vec<Value>) {
+    loop {
+        let (verdict, aside) = look();
+        if verdict.is_clean_but_for(aside.len()) || Instant::now() >= deadline {
+            return (verdict, aside);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 fn say(text: &str) {
