@@ -18,7 +18,7 @@ pub(crate) struct Feed {
     pub(crate) record: Option<FeedRecord>,
     pub(crate) state: Option<FeedState>,
     pub(crate) written_at: Option<Timestamp>,
-    /// The valid entry of `due`.
+    /// Its valid turn of the schedule.
     pub(crate) ticket: u64,
     /// The poll under way, if any.
     pub(crate) generation: Option<u64>,
