@@ -122,14 +122,19 @@ fn script(command: &str, folder: &Path) -> Command {
     bash
 }
 
-/// Removes what earlier runs left, but of brokers that run.
+/// Removes what earlier runs left, but of brokers that run and of tests that do: theirs may be stopped for a moment.
 fn sweep(root: &Path) {
     let Ok(entries) = std::fs::read_dir(root) else {
         return;
     };
     for entry in entries.flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with("kafka-");
-        if !is_ours || !entry.path().join("bootstrap").exists() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name
+            .starts_with("kafka-")
+            .then(|| name.rsplit('-').next())
+            .flatten();
+        let at_work = |id: &str| id == std::process::id().to_string() || Path::new("/proc").join(id).exists();
+        if owner.is_none_or(at_work) || !entry.path().join("bootstrap").exists() {
             continue;
         }
         let runs = script("status", &entry.path()).stdout(Stdio::null()).status();

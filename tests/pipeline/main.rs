@@ -11,6 +11,7 @@ mod bad_input;
 mod broker;
 mod cluster;
 mod documents;
+mod import;
 mod kafka;
 mod kafka_refusals;
 mod operate;

@@ -42,12 +42,20 @@ const MORE: [&str; 14] = [
 
 /// Tells what the text of an item is to be taken from without fetching; none where its page is needed.
 pub(crate) fn without_page(item: &Item, mode: FetchMode) -> Option<Body> {
+    if let Some(brought) = brought(item) {
+        return Some(brought);
+    }
     match mode {
         _ if item.url.is_none() => Some(own_text(item)),
         FetchMode::Never => Some(own_text(item)),
         FetchMode::Auto if item.content.as_deref().is_some_and(is_full_text) => Some(Body::Feed),
         FetchMode::Auto | FetchMode::Always => None,
     }
+}
+
+/// The page that an item brought with it.
+pub(crate) fn brought(item: &Item) -> Option<Body> {
+    item.page.as_deref().cloned().map(Body::Page)
 }
 
 /// What stands in for a page: the feed's content, else its summary.

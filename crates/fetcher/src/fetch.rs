@@ -4,7 +4,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use telex_model::{ArticleId, Body, FrontierRecord, Item, MAX_MESSAGE_BYTES, Page, Topic, event, to_json};
+use telex_model::{
+    ArticleId, Body, FetchedPage, FrontierRecord, Item, MAX_MESSAGE_BYTES, Page, Topic, event, to_json,
+};
 use telex_stream::{Output, Route};
 use telex_telemetry::StageMetrics;
 use telex_web::{
@@ -70,6 +72,14 @@ struct Failure {
 
 /// Fetches the page of a waiting article. Never fails: what cannot be fetched is done with the feed's own text.
 pub(crate) async fn fetch(pending: &Pending, shared: &Shared) -> Fetched {
+    if let Some(brought) = body::brought(&pending.item) {
+        let now = Timestamp::now();
+        return Fetched::Done {
+            done: done(pending, now),
+            outputs: vec![page_output(&page(pending, brought, None), &shared.prefix, now)],
+            dropped: None,
+        };
+    }
     let begin = Instant::now();
     let result = request(pending, shared).await;
     let (outcome, bytes) = match &result {
@@ -168,7 +178,7 @@ fn usable(response: Response) -> Result<Response, Failure> {
             format!("HTTP status {status}"),
         ));
     }
-    if !is_html(&response) {
+    if !response.is_page() {
         let kind: String = response
             .content_type()
             .unwrap_or("unknown")
@@ -181,34 +191,15 @@ fn usable(response: Response) -> Result<Response, Failure> {
     Ok(response)
 }
 
-/// Pages say so; where nothing is said, they begin as pages do.
-fn is_html(response: &Response) -> bool {
-    match response.content_type() {
-        Some(kind) => {
-            let kind = kind.to_ascii_lowercase();
-            [
-                "text/html",
-                "application/xhtml",
-                "text/plain",
-                "application/xml",
-                "text/xml",
-            ]
-            .iter()
-            .any(|k| kind.starts_with(k))
-        }
-        None => response.body.trim_ascii_start().starts_with(b"<"),
-    }
-}
-
 fn passed_on(pending: &Pending, response: &Response, shared: &Shared) -> Fetched {
     let now = Timestamp::now();
-    let body = Body::Page {
+    let fetched = FetchedPage {
         html: decode_html(&response.body, response.content_type()).into_owned(),
         final_url: response.final_url.to_string(),
         status: response.status,
         fetched_at: now,
     };
-    let page = page(pending, body, None);
+    let page = page(pending, Body::Page(fetched), None);
     let output = page_output(&page, &shared.prefix, now);
     if output.size() > MAX_MESSAGE_BYTES {
         let detail = format!("the page would be a message of {} bytes", output.size());
@@ -297,8 +288,11 @@ pub(crate) fn done(pending: &Pending, now: Timestamp) -> Done {
 }
 
 pub(crate) fn page(pending: &Pending, body: Body, fetch_error: Option<String>) -> Page {
-    let mut item = Item::clone(&pending.item);
-    if matches!(body, Body::Page { .. }) {
+    let mut item = Item {
+        page: None,
+        ..Item::clone(&pending.item)
+    };
+    if matches!(body, Body::Page(_)) {
         // The page has the text; the feed's copy of it would cross the bus for nothing.
         item.content = None;
     }
@@ -364,5 +358,71 @@ pub(crate) fn pending_record(pending: &Pending) -> FrontierRecord {
         attempts: pending.attempts,
         not_before: pending.not_before,
         last_error: pending.last_error.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use telex_model::{FeedId, Source, Stage};
+    use telex_telemetry::Metrics;
+    use telex_web::{ClientOptions, HostLimitsOptions};
+
+    use super::*;
+
+    #[test]
+    fn a_revision_that_waited_is_passed_on_with_the_page_that_it_brought() {
+        let shared = Shared {
+            client: Client::new(ClientOptions::default()).expect("a client"),
+            limits: HostLimits::new(HostLimitsOptions::default()),
+            robots: Robots::new("telex", 1000),
+            prefix: "t".into(),
+            metrics: Metrics::new().stage(Stage::Fetcher, &[], &[]),
+            max_attempts: 1,
+            first_retry: Duration::ZERO,
+        };
+        let url = Url::parse("https://h.test/a").expect("a URL");
+        let brought = FetchedPage {
+            html: "<p>The ferry was late.</p>".into(),
+            final_url: url.to_string(),
+            status: 200,
+            fetched_at: Timestamp::UNIX_EPOCH,
+        };
+        let pending = Pending {
+            partition: 3,
+            item: Box::new(Item {
+                id: ArticleId::of_link(&url),
+                feed_id: FeedId::of(&url),
+                url: Some(url.to_string()),
+                guid: None,
+                title: String::new(),
+                summary: None,
+                content: None,
+                authors: Vec::new(),
+                published: None,
+                published_confidence: None,
+                updated: None,
+                language: None,
+                polled_at: Timestamp::UNIX_EPOCH,
+                item_hash: 7,
+                source: Source::default(),
+                page: Some(Box::new(brought.clone())),
+            }),
+            host: "h.test:443".into(),
+            revision: 2,
+            first_seen: Timestamp::UNIX_EPOCH,
+            attempts: 0,
+            not_before: Timestamp::UNIX_EPOCH,
+            last_error: None,
+            fetch: Some(1),
+        };
+        // Outside of a runtime no request could be made.
+        let fetched = futures_util::FutureExt::now_or_never(fetch(&pending, &shared));
+        let Some(Fetched::Done { outputs, done, .. }) = fetched else {
+            panic!("it is done at once");
+        };
+        assert_eq!((done.revision, done.item_hash), (2, 7));
+        let value = outputs.first().and_then(|o| o.value.clone()).expect("a page");
+        let page: Page = serde_json::from_slice(&value).expect("a page");
+        assert_eq!((page.body, page.item.page), (Body::Page(brought), None));
     }
 }

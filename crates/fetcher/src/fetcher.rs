@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use telex_model::{ArticleId, FrontierRecord, Item, Topic};
+use telex_model::{ArticleId, Body, FrontierRecord, Item, Topic};
 use telex_stream::{FinishedWork, Message, Outcome, Source, Waker, panic_text, read_value};
 use telex_telemetry::StageMetrics;
 use telex_web::{Client, HostLimits, Permit, Robots, Wait, host_key};
@@ -163,7 +163,7 @@ impl Fetcher {
                 let done = fetch::done(&pending, now);
                 let record = fetch::done_record(&pending.item, &done);
                 let mut outputs = vec![fetch::frontier_output(id, partition, Some(&record), prefix, now)];
-                if body::has_text(&pending.item) {
+                if matches!(body, Body::Page(_)) || body::has_text(&pending.item) {
                     outputs.push(fetch::page_output(
                         &fetch::page(&pending, body, None),
                         prefix,

@@ -93,10 +93,16 @@ pub(crate) fn feed_key(id: FeedId) -> u64 {
     u64::try_from(id.as_u128() >> 64).unwrap_or_default()
 }
 
-/// Bytes that a waiting article takes: its texts, and some 600 for the rest and the places where it is listed.
+/// Bytes that a waiting article takes: its texts and the page that it brought, and some 600 for the rest and the places where it is listed.
 fn weight(item: &Item) -> usize {
     let text = |t: &Option<String>| t.as_ref().map_or(0, String::len);
-    600 + item.title.len() + text(&item.summary) + text(&item.content) + text(&item.url) + text(&item.guid)
+    let page = item.page.as_ref().map_or(0, |page| page.html.len());
+    600 + page
+        + item.title.len()
+        + text(&item.summary)
+        + text(&item.content)
+        + text(&item.url)
+        + text(&item.guid)
 }
 
 impl Frontier {
@@ -315,6 +321,7 @@ pub(crate) mod tests {
             polled_at: Timestamp::UNIX_EPOCH,
             item_hash: hash,
             source: Source::default(),
+            page: None,
         }
     }
 

@@ -14,8 +14,9 @@ mod topic;
 pub use canonical::{canonical_url, domain};
 pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
 pub use message::{
-    Article, Asked, Body, DateConfidence, FeedHealth, FeedRecord, FeedSignal, FeedState, FrontierRecord,
-    Item, Moving, Origin, Page, RequestHeaders, Said, SeenItems, Source, Subscription, Tagged,
+    Article, Asked, Body, DateConfidence, FeedHealth, FeedRecord, FeedSignal, FeedState, FetchedPage,
+    FrontierRecord, Item, Moving, Origin, Page, RequestHeaders, Said, SeenItems, Source, Subscription,
+    Tagged,
 };
 pub use schema::{SCHEMAS, schema};
 pub use tag::{Concept, ConceptKind, Evidence, Kind, Tag, Where};

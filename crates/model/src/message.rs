@@ -82,7 +82,7 @@ pub struct Item {
     /// Language that the feed declares, BCP 47.
     #[serde(default)]
     pub language: Option<String>,
-    /// When the poller saw this state of the item.
+    /// When Telex saw this state of the item.
     pub polled_at: Timestamp,
     /// Hash of title, summary and content: a new revision has another.
     #[serde(with = "crate::hash::hex64")]
@@ -90,6 +90,9 @@ pub struct Item {
     pub item_hash: u64,
     /// Where it came from.
     pub source: Source,
+    /// The item's page, where it came with it, as from an archive: nothing is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Box<FetchedPage>>,
 }
 
 /// What the fetcher knows of an article: value of `telex.frontier.v1`.
@@ -147,21 +150,25 @@ pub struct Page {
     pub fetch_error: Option<String>,
 }
 
+/// A page as it was fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FetchedPage {
+    /// The page, decoded to Unicode.
+    pub html: String,
+    /// Where it was found after redirects.
+    pub final_url: String,
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// When it was fetched.
+    pub fetched_at: Timestamp,
+}
+
 /// What the text of an article is taken from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "from", rename_all = "lowercase")]
 pub enum Body {
     /// The page behind the item's link.
-    Page {
-        /// The page, decoded to Unicode.
-        html: String,
-        /// Where it was found after redirects.
-        final_url: String,
-        /// HTTP status of the answer.
-        status: u16,
-        /// When it was fetched.
-        fetched_at: Timestamp,
-    },
+    Page(FetchedPage),
     /// The feed's own full text.
     Feed,
     /// The feed's summary, for want of a page.

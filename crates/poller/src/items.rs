@@ -335,6 +335,7 @@ fn item(entry: &Entry, hash: u64, feed: &Feed, origin: &Origin<'_>, now: Timesta
             domain,
             labels: origin.labels.to_vec(),
         },
+        page: None,
     })
 }
 

@@ -36,6 +36,7 @@
 //! | state is small | `a_state_is_small`, `seen_items_survive_their_text` |
 //! | WebSub calls are proved by HMAC, leases renewed, polling takes over | `a_hub_that_has_proved_itself_makes_the_feed_be_polled`, `whoever_is_not_the_hub_is_not_heard`, `signatures_of_every_kind_are_checked`, `a_lease_is_renewed_before_it_ends`, `a_hub_that_keeps_news_to_itself_is_not_relied_on`, `a_hub_that_refuses_is_left_alone_and_the_feed_polled_as_before`, `a_subscription_survives_a_restart` |
 //! | sitemaps, with news and without, and indexes of them, are feeds | `a_news_sitemap_is_a_feed`, `a_sitemap_of_pages_brings_what_is_new_and_what_changed`, `an_index_is_followed_to_what_changed`, `the_archive_of_an_index_is_no_news` |
+//! | archives are taken in without a fetch, once, and what says something else is a revision | `an_archive_comes_through_once_without_a_fetch`, `archives_are_read_to_their_wound` |
 //! | feeds are found from a page | `declared_feeds_come_before_links`, `sitemaps_are_found_explained_and_polled` |
 //! | OPML in, tolerantly, and out | `opml_as_readers_export_it`, `what_is_written_can_be_read`, `any_text_is_read_or_refused` |
 //! | feeds are added, paused, polled now and removed while running | `feeds_come_and_go_while_running`, `feeds_come_and_go_by_file_and_by_command` |
@@ -43,6 +44,7 @@
 //! | kill -9 loses and doubles nothing | `kill_nine_loses_and_doubles_nothing` |
 //! | ten thousand feeds are polled in time | `an_hour_of_ten_thousand_feeds_is_in_time_and_forgets_none`, `the_poller_can_be_measured` |
 
+mod archive;
 mod health;
 mod interval;
 mod items;
@@ -57,5 +59,6 @@ mod tracked;
 pub mod websub;
 mod window;
 
+pub use archive::{Archive, PASSED_OVER};
 pub use items::ItemRules;
 pub use poller::{DEAD_REASONS, DROP_REASONS, Poller, PollerOptions, PollerReport};

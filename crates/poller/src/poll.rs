@@ -370,7 +370,7 @@ fn report(state: &FeedState, failure: &Failure, shared: &Shared, address: &str) 
     );
 }
 
-fn item_output(item: &Item, prefix: &str, now: Timestamp) -> Output {
+pub(crate) fn item_output(item: &Item, prefix: &str, now: Timestamp) -> Output {
     let topic = Topic::Items;
     let id = format!("{}:{:016x}", item.id, item.item_hash);
     let mut headers = event::headers(&topic, "poller", id, now);

@@ -93,6 +93,8 @@ pub(crate) enum Command {
     DeadLetters(DeadLettersCommand),
     /// Have a stage work again on what it has done, as after a change of topic files.
     Replay(ReplayArgs),
+    /// Take in pages that a crawler kept in web archives (WARC), as for backfill; they are not fetched again.
+    Import(ImportArgs),
     /// Show or make the topics of the bus; train, test and compare the topic files of the classifier.
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -351,6 +353,23 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Messages per second.
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<std::num::NonZeroU32>,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Archives, packed with gzip or not; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Labels that their articles carry.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) label: Vec<String>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Pages per second.
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<std::num::NonZeroU32>,
 }

@@ -10,6 +10,7 @@ mod doctor;
 mod explain;
 mod feeds;
 mod health;
+mod import;
 mod labelled;
 mod live;
 mod put_back;
@@ -72,6 +73,7 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::Tap(args) => tap::run(&context, &args),
         Command::Feeds(args) => feeds::run(&context, args),
         Command::DeadLetters(args) => dead_letters::run(&context, args),
+        Command::Import(args) => import::run(&context, &args),
         Command::Replay(args) => replay::run(&context, &args),
         Command::Topics(TopicsCommand::Train(args)) => topic_files::train(&context, &args),
         Command::Topics(TopicsCommand::Test(args)) => topic_files::test(&context, &args),

@@ -26,7 +26,7 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// Text packs to a quarter or better, so this much is reserved at once for each packed byte.
 const EXPECTED_RATIO: usize = 4;
 
-const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+pub(crate) const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// How much of a body is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +92,25 @@ fn body_error(error: &hyper::Error) -> FetchError {
         FetchError::Protocol(error.to_string())
     } else {
         FetchError::BodyTruncated(error.to_string())
+    }
+}
+
+/// Unpacks a body that was kept whole, cut at `limit` bytes. A page that stands there unpacked, whatever its headers
+/// say, stays as it is.
+pub(crate) fn unpack_kept(kept: &[u8], headers: &HeaderMap, limit: usize) -> Result<Bytes, FetchError> {
+    let unpacked = coding(headers).and_then(|coding| {
+        let mut unpacker = Unpacker::new(coding, limit, kept.len());
+        match unpacker.push(kept) {
+            Err(FetchError::BodyTooLarge { .. }) => {}
+            outcome => outcome?,
+        }
+        unpacker.finish(true)
+    });
+    match unpacked {
+        Err(_) if kept.trim_ascii_start().starts_with(b"<") => {
+            Ok(Bytes::copy_from_slice(kept.get(..limit).unwrap_or(kept)))
+        }
+        unpacked => unpacked.map(Bytes::from),
     }
 }
 
@@ -195,10 +214,12 @@ impl Unpacker {
         let Some(decoder) = &mut self.decoder else {
             return Ok(self.head);
         };
-        if !self.done && !cut {
-            decoder
-                .end()
-                .map_err(|error| FetchError::BodyTruncated(error.to_string()))?;
+        if !self.done {
+            // Also with `cut`: decoders hold their last window back until then.
+            let end = decoder.end();
+            if !cut {
+                end.map_err(|error| FetchError::BodyTruncated(error.to_string()))?;
+            }
         }
         let sink = decoder.sink();
         if sink.full && !cut {

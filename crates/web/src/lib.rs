@@ -19,6 +19,7 @@
 //! | `body`, `charset` | from the wire to bytes; from bytes to text |
 //! | `freshness` | what servers say about time, as pure functions |
 //! | `robots` | robots.txt |
+//! | `warc` | what crawlers kept in web archives |
 //!
 //! Cost of a fetch on one core of a busy two-core machine, server excluded (`cargo bench -p telex-web`): a 304 over a
 //! kept connection 33 us, over 4,000 hosts 103 us, a page of 180 kB 90 us plain and 250 us packed.
@@ -31,6 +32,7 @@
 //! | TLS is checked, HTTP/2 spoken, the proxy never told a name | `tests/web/tls.rs` |
 //! | rate, concurrency, Retry-After, crawl delay per host | `limits`, `tests/web/redirects.rs` |
 //! | robots.txt by RFC 9309 | `tests/web/robots.rs` |
+//! | web archives are read as crawlers write them | `tests/web/warc.rs` |
 
 mod addresses;
 mod body;
@@ -48,6 +50,7 @@ mod request;
 mod resolve;
 mod response;
 mod robots;
+mod warc;
 
 pub use charset::{charset_of, decode_html};
 pub use client::Client;
@@ -62,3 +65,4 @@ pub use request::{ACCEPT_FEED, ACCEPT_PAGE, Request};
 pub use resolve::{Resolve, Resolving, SystemResolver};
 pub use response::Response;
 pub use robots::{Politeness, Robots, Verdict};
+pub use warc::{Capture, WarcError, WarcReader};

@@ -12,6 +12,15 @@ use url::Url;
 
 use crate::freshness::{self, Freshness};
 
+/// Media types of pages; servers that know no better say `text/plain`.
+const PAGES: [&str; 5] = [
+    "text/html",
+    "application/xhtml",
+    "text/plain",
+    "application/xml",
+    "text/xml",
+];
+
 /// A response with its body, after redirects.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -65,6 +74,18 @@ impl Response {
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.header(&CONTENT_TYPE)
+    }
+
+    /// Tells whether this is a page for people: it says so, or says nothing and begins as pages do.
+    #[must_use]
+    pub fn is_page(&self) -> bool {
+        match self.content_type() {
+            Some(kind) => {
+                let kind = kind.to_ascii_lowercase();
+                PAGES.iter().any(|page| kind.starts_with(page))
+            }
+            None => self.body.trim_ascii_start().starts_with(b"<"),
+        }
     }
 
     /// Returns the first language of `Content-Language`.

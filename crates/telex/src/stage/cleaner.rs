@@ -77,10 +77,10 @@ fn article(page: Page) -> Option<Article> {
         fetch_error,
     } = page;
     let (cleaned, kind, error) = match &body {
-        Body::Page { html, final_url, .. } => {
+        Body::Page(fetched) => {
             let cleaned = clean_html(&telex_cleaner::Page {
-                url: Some(final_url),
-                html,
+                url: Some(&fetched.final_url),
+                html: &fetched.html,
             });
             match unusable(&cleaned) {
                 None => {
@@ -98,7 +98,7 @@ fn article(page: Page) -> Option<Article> {
         Body::Feed => (own_text(&item)?, Kind::Article, fetch_error),
         Body::Summary => (own_text(&item)?, Kind::Summary, fetch_error),
     };
-    let title = if matches!(body, Body::Page { .. }) && kind != Kind::Summary {
+    let title = if matches!(body, Body::Page(_)) && kind != Kind::Summary {
         cleaned.title.or(Some(item.title))
     } else {
         Some(item.title)

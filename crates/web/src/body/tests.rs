@@ -144,6 +144,25 @@ fn a_gzip_file_is_unpacked_under_the_same_limit() {
 }
 
 #[test]
+fn what_may_be_cut_comes_whole_where_it_is_short_and_to_its_wound_where_it_is_torn() {
+    let text: String = (0..2000).map(|n| format!("Line {n} of robots.txt\n")).collect();
+    for (index, coding) in CODINGS.into_iter().enumerate() {
+        let packed = pack(index, text.as_bytes());
+        for end in [packed.len(), packed.len() / 2] {
+            let mut unpacker = Unpacker::new(coding, 1 << 20, 0);
+            unpacker.push(&packed[..end]).unwrap();
+            let got = unpacker.finish(true).unwrap();
+            assert!(text.as_bytes().starts_with(&got), "{coding:?}");
+            assert!(
+                end < packed.len() || got.len() == text.len(),
+                "{coding:?}: {}",
+                got.len()
+            );
+        }
+    }
+}
+
+#[test]
 fn bombs_stop_at_the_limit_whatever_they_are_packed_with() {
     let zeros = vec![0; 8 * 1024 * 1024];
     for index in [1, 2, 3, 5] {

@@ -8,3 +8,4 @@ mod redirects;
 mod robots;
 mod support;
 mod tls;
+mod warc;
