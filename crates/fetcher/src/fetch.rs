@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use telex_model::{
-    ArticleId, Body, FetchedPage, FrontierRecord, Item, MAX_MESSAGE_BYTES, Page, Topic, event, to_json,
+    ArticleId, Body, FetchedPage, FrontierRecord, Item, MAX_MESSAGE_BYTES, Page, Topic, at_publisher, event,
+    to_json,
 };
 use telex_stream::{Output, Route};
 use telex_telemetry::StageMetrics;
@@ -106,8 +107,14 @@ impl Failure {
     }
 }
 
+/// Where the page of an item is.
+pub(crate) fn address(item: &Item) -> Result<Url, url::ParseError> {
+    let link = Url::parse(item.url.as_deref().unwrap_or_default())?;
+    Ok(at_publisher(&link).into_owned())
+}
+
 async fn request(pending: &Pending, shared: &Shared) -> Result<Response, Failure> {
-    let url = Url::parse(pending.item.url.as_deref().unwrap_or_default()).map_err(|e| {
+    let url = address(&pending.item).map_err(|e| {
         Failure::new(
             Class::Permanent,
             "error",
@@ -369,6 +376,37 @@ mod tests {
 
     use super::*;
 
+    fn item(link: &str) -> Item {
+        let url = Url::parse(link).expect("a URL");
+        Item {
+            id: ArticleId::of_link(&url),
+            feed_id: FeedId::of(&url),
+            url: Some(url.to_string()),
+            guid: None,
+            title: String::new(),
+            summary: None,
+            content: None,
+            authors: Vec::new(),
+            published: None,
+            published_confidence: None,
+            updated: None,
+            language: None,
+            polled_at: Timestamp::UNIX_EPOCH,
+            item_hash: 7,
+            source: Source::default(),
+            page: None,
+        }
+    }
+
+    #[test]
+    fn a_page_in_an_amp_cache_is_fetched_from_its_publisher() {
+        let of = |link: &str| address(&item(link)).map(String::from);
+        let own = "https://news.example.org/a?b=c";
+        assert_eq!(of(own).as_deref(), Ok(own));
+        let cached = "https://www.google.com/amp/s/news.example.org/a?b=c";
+        assert_eq!(of(cached).as_deref(), Ok(own));
+    }
+
     #[test]
     fn a_revision_that_waited_is_passed_on_with_the_page_that_it_brought() {
         let shared = Shared {
@@ -380,32 +418,18 @@ mod tests {
             max_attempts: 1,
             first_retry: Duration::ZERO,
         };
-        let url = Url::parse("https://h.test/a").expect("a URL");
+        let url = "https://h.test/a";
         let brought = FetchedPage {
             html: "<p>The ferry was late.</p>".into(),
-            final_url: url.to_string(),
+            final_url: url.to_owned(),
             status: 200,
             fetched_at: Timestamp::UNIX_EPOCH,
         };
         let pending = Pending {
             partition: 3,
             item: Box::new(Item {
-                id: ArticleId::of_link(&url),
-                feed_id: FeedId::of(&url),
-                url: Some(url.to_string()),
-                guid: None,
-                title: String::new(),
-                summary: None,
-                content: None,
-                authors: Vec::new(),
-                published: None,
-                published_confidence: None,
-                updated: None,
-                language: None,
-                polled_at: Timestamp::UNIX_EPOCH,
-                item_hash: 7,
-                source: Source::default(),
                 page: Some(Box::new(brought.clone())),
+                ..item(url)
             }),
             host: "h.test:443".into(),
             revision: 2,

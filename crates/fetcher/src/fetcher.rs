@@ -12,7 +12,6 @@ use telex_stream::{FinishedWork, Message, Outcome, Source, Waker, panic_text, re
 use telex_telemetry::StageMetrics;
 use telex_web::{Client, HostLimits, Permit, Robots, Wait, host_key};
 use tokio::runtime::Handle;
-use url::Url;
 
 use crate::body::{self, FetchMode};
 use crate::fetch::{self, Fetched, REQUEST_OUTCOMES, Shared};
@@ -113,12 +112,7 @@ impl Fetcher {
         first_seen: Timestamp,
         not_before: Timestamp,
     ) -> Pending {
-        let host = item
-            .url
-            .as_deref()
-            .and_then(|u| Url::parse(u).ok())
-            .map(|u| host_key(&u))
-            .unwrap_or_default();
+        let host = fetch::address(&item).map_or(String::new(), |url| host_key(&url));
         Pending {
             partition,
             item: Box::new(item),

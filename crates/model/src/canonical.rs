@@ -16,6 +16,7 @@
 //!
 //! The path stays case-sensitive and `index.html` stays: servers disagree on both.
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use url::{Host, Url};
@@ -145,8 +146,7 @@ pub fn canonical_url(url: &Url) -> String {
     if !matches!(url.scheme(), "http" | "https") {
         return url.as_str().to_owned();
     }
-    let inner = unwrap_amp_cache(url);
-    let url = inner.as_ref().unwrap_or(url);
+    let url = &at_publisher(url);
     let mut out = String::with_capacity(url.as_str().len());
     let port = url.port().filter(|p| *p != 80 && *p != 443);
     out.push_str(if url.scheme() == "https" || port.is_none() {
@@ -172,6 +172,7 @@ pub fn canonical_url(url: &Url) -> String {
 /// Gives the domain that politeness and partitioning go by: the registrable domain by the public suffix list;
 /// for IP addresses and single-label hosts `host:port`.
 pub fn domain(url: &Url) -> String {
+    let url = &at_publisher(url);
     let Some(host) = url.host_str() else {
         return String::new();
     };
@@ -193,7 +194,13 @@ pub fn host_key(url: &Url) -> String {
     )
 }
 
-fn unwrap_amp_cache(url: &Url) -> Option<Url> {
+/// Gives the publisher's own address of a page that a link names in an AMP cache; other links as they are. The cache's
+/// host would be asked for pages of half the world, under rules that are not the publisher's.
+pub fn at_publisher(url: &Url) -> Cow<'_, Url> {
+    in_amp_cache(url).map_or(Cow::Borrowed(url), Cow::Owned)
+}
+
+fn in_amp_cache(url: &Url) -> Option<Url> {
     let host = url.host_str()?;
     let rest = if host.starts_with("www.google.") {
         url.path().strip_prefix("/amp/")?
@@ -343,6 +350,15 @@ mod tests {
         check("http://127.0.1.1:8099/a1.html", "http://127.0.1.1:8099/a1.html");
         check("https://m.uk/a", "https://m.uk/a");
         check("https://www.gov.uk/a", "https://www.gov.uk/a");
+    }
+
+    #[test]
+    fn a_page_in_a_cache_belongs_to_its_publisher() {
+        let cached = Url::parse("https://www.google.com/amp/s/news.example.co.uk/a/b").expect("a URL");
+        assert_eq!(at_publisher(&cached).as_str(), "https://news.example.co.uk/a/b");
+        assert_eq!(domain(&cached), "example.co.uk");
+        let search = Url::parse("https://www.google.com/search?q=amp").expect("a URL");
+        assert_eq!(at_publisher(&search).as_ref(), &search);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod schema;
 mod tag;
 mod topic;
 
-pub use canonical::{canonical_url, domain};
+pub use canonical::{at_publisher, canonical_url, domain};
 pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
 pub use message::{
     Article, Asked, Body, DateConfidence, FeedHealth, FeedRecord, FeedSignal, FeedState, FetchedPage,
