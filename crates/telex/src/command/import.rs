@@ -32,6 +32,9 @@ const OF_THE_BUS: u64 = 20;
 /// Without any progress of the fetcher the command gives up after this time: it is not running.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A wait that is longer is told.
+const TELL: Duration = Duration::from_secs(2);
+
 /// How often the fetcher's progress is looked up.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -176,7 +179,8 @@ impl Ahead<'_> {
         self.bytes += bytes;
         let mean = (self.bytes / self.messages.max(1)).max(1);
         let most = self.most_bytes / mean;
-        let (mut least, mut since) = (u64::MAX, Instant::now());
+        let (mut least, mut since, begun) = (u64::MAX, Instant::now(), Instant::now());
+        let mut told = false;
         loop {
             let behind = self.behind()?;
             if behind == 0 || behind + messages <= most {
@@ -188,6 +192,13 @@ impl Ahead<'_> {
                 return Err(CliError::Unavailable(format!(
                     "{behind} items wait, and no fetcher takes them in: start `telex run all` or `telex run fetcher`, then repeat the command; what it has put there already is not taken twice"
                 )));
+            }
+            if !told && begun.elapsed() >= TELL {
+                told = true;
+                tracing::info!(
+                    behind,
+                    "waiting for the fetcher, as of `telex run all`, to take in what is there"
+                );
             }
             Control::default().wait(LOOK);
         }
