@@ -20,7 +20,7 @@ use crate::body;
 use crate::frontier::{Done, Pending, feed_key};
 
 /// Longest wait before a further try.
-const LONGEST_RETRY: Duration = Duration::from_secs(6 * 60 * 60);
+pub(crate) const LONGEST_RETRY: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What all fetches share.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use telex_model::{ArticleId, Body, FrontierRecord, Item, Topic};
 use telex_stream::{FinishedWork, Message, Outcome, Source, Waker, panic_text, read_value};
 use telex_telemetry::StageMetrics;
@@ -60,6 +60,8 @@ pub struct Fetcher {
     receiver: Receiver<Finished>,
     in_flight: usize,
     fetches: u64,
+    /// By how much the clock was set forward: what is done is not forgotten because of that.
+    ahead: SignedDuration,
 }
 
 struct Finished {
@@ -101,6 +103,7 @@ impl Fetcher {
             receiver,
             in_flight: 0,
             fetches: 0,
+            ahead: SignedDuration::ZERO,
         }
     }
 
@@ -276,6 +279,9 @@ impl Source for Fetcher {
                 not_before,
                 last_error,
             }) => {
+                // Written by a clock that was ahead of this one, it would wait for as long.
+                let latest = Timestamp::now().checked_add(fetch::LONGEST_RETRY);
+                let not_before = latest.map_or(not_before, |latest| not_before.min(latest));
                 let pending = self.pending(*item, message.partition, revision, first_seen, not_before);
                 self.frontier.wait(
                     Pending {
@@ -360,7 +366,11 @@ impl Source for Fetcher {
         let finished: Vec<Finished> = self.receiver.try_iter().collect();
         let mut work: Vec<FinishedWork> = finished.into_iter().filter_map(|f| self.finish(f)).collect();
         let now = Timestamp::now();
-        for (partition, id) in self.frontier.expire(now, self.options.max_done, EXPIRE_AT_ONCE) {
+        let surely = now.checked_sub(self.ahead).unwrap_or(now);
+        for (partition, id) in self
+            .frontier
+            .expire(surely, self.options.max_done, EXPIRE_AT_ONCE)
+        {
             let output = fetch::frontier_output(id, partition, None, &self.options.prefix, now);
             work.push(FinishedWork {
                 partition,
@@ -368,6 +378,11 @@ impl Source for Fetcher {
             });
         }
         work
+    }
+
+    fn clock_was_set(&mut self, by: SignedDuration) {
+        self.ahead = self.ahead.saturating_add(by).max(SignedDuration::ZERO);
+        self.frontier.clock_was_set(by, Instant::now());
     }
 
     fn idle(&self) -> bool {

@@ -127,7 +127,12 @@ impl Frontier {
             Some(Entry::Done(d)) => Verdict::Revision {
                 revision: d.revision + 1,
                 first_seen: d.first_seen,
-                not_before: d.done_at.checked_add(REVISION_GAP).unwrap_or(now).max(now),
+                not_before: d
+                    .done_at
+                    .min(now)
+                    .checked_add(REVISION_GAP)
+                    .unwrap_or(now)
+                    .max(now),
             },
         }
     }
@@ -236,6 +241,25 @@ impl Frontier {
         self.hosts
             .values()
             .any(|h| h.waiting.first().is_some_and(|(at, _)| *at <= clock))
+    }
+
+    /// Learns that the clock was set by so much. Set back, it would have everything wait for as long that is due now.
+    pub(crate) fn clock_was_set(&mut self, by: SignedDuration, now: Instant) {
+        if by.is_negative() {
+            for entry in self.entries.values_mut() {
+                if let Entry::Pending(p) = entry {
+                    p.not_before = p.not_before.checked_add(by).unwrap_or(Timestamp::MIN);
+                }
+            }
+            for host in self.hosts.values_mut() {
+                let waiting = std::mem::take(&mut host.waiting).into_iter();
+                host.waiting = waiting
+                    .map(|(at, id)| (at.checked_add(by).unwrap_or(Timestamp::MIN), id))
+                    .collect();
+            }
+        }
+        let hosts: Vec<Arc<str>> = self.hosts.keys().cloned().collect();
+        hosts.iter().for_each(|host| self.host_at(host, now));
     }
 
     /// Forgets everything of these partitions.
@@ -352,6 +376,53 @@ pub(crate) mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).expect("a time")
+    }
+
+    #[test]
+    fn a_clock_that_is_set_holds_nothing_up() {
+        let mut frontier = Frontier::default();
+        let now = Instant::now();
+        let clock: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a time");
+        let day = SignedDuration::from_hours(24);
+        let minute = SignedDuration::from_mins(1);
+        frontier.wait(pending(item(1, 1, "https://f.test/"), clock), now);
+        frontier.wait(pending(item(2, 1, "https://f.test/"), clock + minute), now);
+        let yesterday = clock - day;
+        assert_eq!(frontier.next_due(now, yesterday), None);
+        frontier.clock_was_set(-day, now);
+        let (host, id) = frontier.next_due(now, yesterday).expect("it is due");
+        assert_eq!(id, item(1, 1, "https://f.test/").id);
+        let fetched = frontier.fetching(id, 1).expect("it waits");
+        frontier.host_at(&host, now);
+        assert_eq!(
+            frontier.next_due(now, yesterday),
+            None,
+            "the other keeps its distance"
+        );
+        let again = Pending {
+            fetch: None,
+            not_before: yesterday + minute + minute,
+            ..fetched
+        };
+        frontier.wait(again, now);
+        frontier.clock_was_set(day, now);
+        assert!(frontier.next_due(now, clock + minute).is_some());
+
+        // A revision of what was done by a clock that was ahead waits no longer than any other.
+        let done = Done {
+            partition: 0,
+            revision: 1,
+            feed: feed_key(item(1, 1, "https://f.test/").feed_id),
+            item_hash: 1,
+            first_seen: clock,
+            done_at: clock + day,
+        };
+        frontier.done(id, done);
+        let verdict = frontier.judge(&item(1, 2, "https://f.test/"), clock);
+        let Verdict::Revision { not_before, .. } = verdict else {
+            panic!("{verdict:?}");
+        };
+        assert_eq!(not_before, clock + REVISION_GAP);
     }
 
     #[test]

@@ -170,11 +170,7 @@ impl Poller {
         let pinged = feed.pinged().filter(|_| asked.is_none());
         let wait = match &feed.state {
             Some(_) if pinged.is_some() && !once => pinged.unwrap_or_default(),
-            Some(state) if !once && asked.is_none() => state
-                .next_poll
-                .duration_since(Timestamp::now())
-                .try_into()
-                .unwrap_or(Duration::ZERO),
+            Some(state) if !once && asked.is_none() => state::rest(state, Timestamp::now()),
             _ => Duration::ZERO,
         };
         self.schedule(id, Instant::now() + wait);

@@ -199,6 +199,14 @@ pub(crate) fn fail(
     state.next_poll = later(now, interval::jitter(wait, seed(state, now)));
 }
 
+/// How long a feed is to rest from now on: no longer than it was to rest after its last poll, which lies in the future
+/// where the clock has gone back since.
+pub(crate) fn rest(state: &FeedState, now: Timestamp) -> Duration {
+    let from = state.polled_at.map_or(now, |polled| polled.max(now));
+    let rest = state.next_poll.duration_since(from);
+    rest.try_into().unwrap_or(Duration::ZERO)
+}
+
 /// Follows a permanent redirect once it is to be trusted; `known` says that what it gave was known from before.
 fn follow(state: &mut FeedState, target: Option<String>, known: bool) {
     let Some(to) = target.filter(|to| known && state.moved_to.as_ref() != Some(to)) else {
@@ -343,6 +351,21 @@ mod tests {
         assert!(!conditional(&state));
         succeed(&mut state, whole(9, 0), None, at(51));
         assert!(conditional(&state));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_makes_no_feed_rest_longer() {
+        let mut state = feed();
+        succeed(&mut state, whole(9, 9), None, at(0));
+        state.polled_at = Some(at(0));
+        let whole_rest = rest(&state, at(0));
+        assert!(whole_rest > Duration::from_secs(60));
+        assert_eq!(rest(&state, at(1)) + Duration::from_secs(60), whole_rest);
+        assert_eq!(rest(&state, at(0) - SignedDuration::from_hours(48)), whole_rest);
+        assert_eq!(
+            rest(&state, at(0) + SignedDuration::from_hours(48)),
+            Duration::ZERO
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Feed {
             Some(polled) if polled >= ping.at => None,
             Some(polled) => {
                 let due = polled.checked_add(BETWEEN_PINGS).unwrap_or(polled);
-                let wait = due.duration_since(Timestamp::now());
+                let wait = due.duration_since(Timestamp::now()).min(BETWEEN_PINGS);
                 Some(Duration::try_from(wait).unwrap_or_default())
             }
             None => Some(Duration::ZERO),

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use jiff::SignedDuration;
 use telex_model::{FeedId, FeedSignal, FeedState, Topic};
 use telex_stream::{FinishedWork, Message, Outcome, Source};
 
@@ -115,6 +116,11 @@ impl Source for Poller {
     fn finished(&mut self) -> Vec<FinishedWork> {
         let done: Vec<Done> = self.receiver.try_iter().collect();
         done.into_iter().filter_map(|d| self.finish(d)).collect()
+    }
+
+    fn clock_was_set(&mut self, _by: SignedDuration) {
+        let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.reschedule(id));
     }
 
     fn keeps_free(&self) -> u8 {

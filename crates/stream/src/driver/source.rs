@@ -4,19 +4,21 @@
 //! partitions cannot write. After a commit that failed the source forgets the partitions and restores them: its
 //! memory may be ahead of the bus, and restoring is the one path that is always right.
 
+mod clock;
 mod room;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use telex_model::MAX_MESSAGE_BYTES;
 
 use crate::control::Phase;
 use crate::message::{Message, Output};
 use crate::session::{Commit, Event, Lag, Session, Transaction};
 
+use self::clock::Clock;
 use self::room::Room;
 use super::stage::{Backoff, LIMITED, REPORT_EVERY, oversize, report_lag, within_size};
 use super::transform::poison_of_panic;
@@ -78,6 +80,9 @@ pub trait Source {
         false
     }
 
+    /// Learns that the machine's clock was set by so much: what is to be done at a time is to be looked at anew.
+    fn clock_was_set(&mut self, _by: SignedDuration) {}
+
     /// Percent of a bus with a cap that this source leaves free for those that work off what it brings in. The
     /// further up in the flow, the more: else a poller could fill the room that the fetcher needs to go on.
     fn keeps_free(&self) -> u8 {
@@ -107,6 +112,7 @@ pub fn run_source(
         backoff: Backoff::default(),
         held: None,
         room: Room::default(),
+        clock: Clock::new(),
         paused: false,
         joined: false,
         reported: None,
@@ -129,6 +135,7 @@ struct Driver<'a> {
     backoff: Backoff,
     held: Option<Instant>,
     room: Room,
+    clock: Clock,
     paused: bool,
     /// Partitions were assigned, or known to be none.
     joined: bool,
@@ -181,6 +188,10 @@ impl Driver<'_> {
             let idle = matches!(event, Event::Idle);
             self.handle(event)?;
             self.take_in();
+            if let Some(by) = self.clock.jumped() {
+                tracing::warn!(seconds = by.as_secs(), "the clock of this machine was set");
+                self.source.clock_was_set(by);
+            }
             if self.held.is_none() && !self.room.short() {
                 next_start = self.source.start(Instant::now());
             }
