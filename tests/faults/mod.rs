@@ -6,6 +6,7 @@
 
 mod campaign;
 mod embedded;
+mod flood;
 mod judge;
 mod kafka;
 mod newsroom;

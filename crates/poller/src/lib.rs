@@ -17,7 +17,7 @@
 //! | the interval follows the feed | `follows_the_feed`, `settles_at_about_one_item_a_poll`, `the_pace_is_that_of_the_newest_items` |
 //! | an interval set by hand overrules the feed | `an_interval_of_ones_own_overrules_the_feed` |
 //! | headers of one's own go with every request, to the feed's own origin only | `headers_of_a_feed_go_to_its_own_origin_and_no_further`, `headers_of_ones_own_are_shown_nowhere` |
-//! | a clock that is set holds nothing up | `a_clock_that_is_set_makes_no_feed_rest_longer`, `a_clock_that_is_set_holds_nothing_up` |
+//! | a clock that is set holds nothing up | `a_clock_that_is_set_makes_no_feed_rest_longer`, `what_was_asked_for_is_served_once_whatever_the_clock_says`, `a_clock_that_is_set_holds_nothing_up` |
 //! | what may have been missed is estimated | `what_was_missed_is_estimated` |
 //! | ttl, updatePeriod, skipHours, skipDays, Cache-Control and Expires are heard | `hints_of_rss`, `publishers_are_heard_within_reason`, `hours_and_days_to_skip_are_skipped`, `freshness_by_max_age_then_expires`, `what_the_publisher_asks_holds_after_not_modified_and_yields_to_a_fixed_interval` |
 //! | validators are used once what they stand for was published | `what_was_not_committed_is_asked_for_again` |

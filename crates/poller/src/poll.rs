@@ -26,6 +26,9 @@ use crate::window::Window;
 /// State of an unchanged feed is written so often, that a restart does not ask everybody at once.
 const WRITE_EVERY: SignedDuration = SignedDuration::from_mins(15);
 
+/// Longest feed in bytes: a sitemap with the 50,000 addresses that one may have, at 200 bytes each.
+pub(crate) const MAX_FEED: usize = 10 << 20;
+
 /// What all polls share.
 #[derive(Clone)]
 pub(crate) struct Shared {
@@ -42,6 +45,8 @@ pub(crate) struct Task {
     pub(crate) partition: u32,
     pub(crate) record: FeedRecord,
     pub(crate) state: FeedState,
+    /// When its hub last called.
+    pub(crate) pinged: Option<Timestamp>,
     pub(crate) written_at: Option<Timestamp>,
     /// The right to one request to the feed's host.
     pub(crate) permit: Option<Permit>,
@@ -108,6 +113,8 @@ pub(crate) async fn poll(mut task: Task, shared: &Shared) -> Polled {
     let now = Timestamp::now();
     let mut state = task.state.clone();
     state.polled_at = Some(now);
+    state.request_served = task.record.poll_requested;
+    state.ping_served = task.pinged.or(state.ping_served);
     let asked = async {
         let response = request(&task, shared).await?;
         read(&mut task, response, shared).await
@@ -155,7 +162,7 @@ pub(crate) async fn poll(mut task: Task, shared: &Shared) -> Polled {
         || state.moved_to != task.state.moved_to
         || state.push != task.state.push;
     // Else a restart would take up the request again.
-    let asked_for = task.record.poll_requested > task.written_at;
+    let asked_for = state.request_served != task.state.request_served;
     let written = !items.is_empty() || !known || decided || asked_for || outcome == "changed";
     let mut outputs: Vec<Output> = items
         .iter()
@@ -202,6 +209,7 @@ pub(crate) async fn ask(url: Url, known: Option<&FeedState>, shared: &Shared) ->
 
 async fn send(mut request: Request, known: Option<&FeedState>, shared: &Shared) -> Result<Response, Failure> {
     request.accept = ACCEPT_FEED.into();
+    request.max_body_bytes = Some(MAX_FEED);
     if let Some(state) = known {
         request.if_none_match.clone_from(&state.etag);
         request.if_modified_since.clone_from(&state.last_modified);

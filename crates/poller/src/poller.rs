@@ -161,12 +161,10 @@ impl Poller {
         if feed.generation.is_some() || (once && feed.polled) {
             return;
         }
-        let asked = record.poll_requested.filter(|at| {
-            feed.state
-                .as_ref()
-                .and_then(|s| s.polled_at)
-                .is_none_or(|p| p < *at)
-        });
+        let state = feed.state.as_ref();
+        let asked = record
+            .poll_requested
+            .filter(|at| !state.is_some_and(|s| state::served(s.request_served, *at, s)));
         let pinged = feed.pinged().filter(|_| asked.is_none());
         let wait = match &feed.state {
             Some(_) if pinged.is_some() && !once => pinged.unwrap_or_default(),
@@ -261,6 +259,7 @@ impl Poller {
             partition: feed.partition,
             record,
             state,
+            pinged: feed.ping().map(|ping| ping.at),
             written_at: feed.written_at,
             permit: Some(permit),
         };

@@ -68,6 +68,8 @@ pub(crate) fn unknown(id: FeedId) -> FeedState {
         etag: None,
         last_modified: None,
         polled_at: None,
+        request_served: None,
+        ping_served: None,
         succeeded_at: None,
         next_poll: Timestamp::UNIX_EPOCH,
         interval_seconds: seconds(interval::FIRST),
@@ -197,6 +199,11 @@ pub(crate) fn fail(
     };
     let wait = wait.max(retry_after.unwrap_or_default());
     state.next_poll = later(now, interval::jitter(wait, seed(state, now)));
+}
+
+/// Tells whether what was asked for at a time was served. States of before it was noted know only when they were polled.
+pub(crate) fn served(served: Option<Timestamp>, asked: Timestamp, state: &FeedState) -> bool {
+    served == Some(asked) || served.is_none() && state.polled_at >= Some(asked)
 }
 
 /// How long a feed is to rest from now on: no longer than it was to rest after its last poll, which lies in the future
@@ -351,6 +358,16 @@ mod tests {
         assert!(!conditional(&state));
         succeed(&mut state, whole(9, 0), None, at(51));
         assert!(conditional(&state));
+    }
+
+    #[test]
+    fn what_was_asked_for_is_served_once_whatever_the_clock_says() {
+        let mut state = feed();
+        state.polled_at = Some(at(5));
+        assert!(served(None, at(4), &state), "as states of before have it");
+        assert!(!served(None, at(6), &state));
+        assert!(served(Some(at(9)), at(9), &state), "by a clock that was ahead");
+        assert!(!served(Some(at(2)), at(3), &state), "by a clock that was behind");
     }
 
     #[test]

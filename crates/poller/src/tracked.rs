@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use telex_model::{FeedHealth, FeedRecord, FeedSignal, FeedState, Said};
 use telex_telemetry::StageMetrics;
 use telex_web::host_key;
@@ -39,18 +39,24 @@ impl Feed {
         counts.then(|| Url::parse(address).map(|url| host_key(&url)).unwrap_or_default())
     }
 
+    /// The last call of its hub.
+    pub(crate) fn ping(&self) -> Option<&FeedSignal> {
+        self.signals.iter().flatten().find(|s| s.said == Said::Ping)
+    }
+
     /// How long it may rest although its hub says that it has changed; none where it was polled since.
     pub(crate) fn pinged(&self) -> Option<Duration> {
-        let ping = self.signals.iter().flatten().find(|s| s.said == Said::Ping)?;
-        match self.state.as_ref().and_then(|s| s.polled_at) {
-            Some(polled) if polled >= ping.at => None,
-            Some(polled) => {
-                let due = polled.checked_add(BETWEEN_PINGS).unwrap_or(polled);
-                let wait = due.duration_since(Timestamp::now()).min(BETWEEN_PINGS);
-                Some(Duration::try_from(wait).unwrap_or_default())
-            }
-            None => Some(Duration::ZERO),
+        let ping = self.ping()?;
+        let Some(state) = &self.state else {
+            return Some(Duration::ZERO);
+        };
+        if state::served(state.ping_served, ping.at, state) {
+            return None;
         }
+        let wait = state.polled_at.map_or(SignedDuration::ZERO, |polled| {
+            BETWEEN_PINGS - Timestamp::now().duration_since(polled)
+        });
+        Some(Duration::try_from(wait.min(BETWEEN_PINGS)).unwrap_or_default())
     }
 
     /// Has the state know what the hub said; tells whether it did not.

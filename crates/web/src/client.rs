@@ -184,7 +184,9 @@ impl Client {
                 }
                 continue;
             }
-            let max = self.inner.options.max_body_bytes;
+            let max = request
+                .max_body_bytes
+                .unwrap_or(self.inner.options.max_body_bytes);
             let limit = Limit {
                 bytes: request.cut_at.unwrap_or(max).min(max),
                 cut: request.cut_at.is_some(),

@@ -30,7 +30,9 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Body of a POST, form-encoded, as WebSub asks for. `None` makes it a GET.
     pub form: Option<String>,
-    /// A longer body is cut here rather than refused, in bytes unpacked. Never more than the client's limit.
+    /// Longest body in bytes, on the wire and unpacked, in place of the client's limit.
+    pub max_body_bytes: Option<usize>,
+    /// A longer body is cut here rather than refused, in bytes unpacked. Never more than the limit.
     pub cut_at: Option<usize>,
 }
 
@@ -45,6 +47,7 @@ impl Request {
             accept: Cow::Borrowed("*/*"),
             headers: Vec::new(),
             form: None,
+            max_body_bytes: None,
             cut_at: None,
         }
     }
@@ -60,6 +63,7 @@ impl fmt::Debug for Request {
             .field("accept", &self.accept)
             .field("headers", &names)
             .field("form", &self.form.as_ref().map(String::len))
+            .field("max_body_bytes", &self.max_body_bytes)
             .field("cut_at", &self.cut_at)
             .finish()
     }

@@ -125,6 +125,13 @@ pub struct FeedState {
     /// When it was last asked for.
     #[serde(default)]
     pub polled_at: Option<Timestamp>,
+    /// The request of a user (`poll_requested` of the feed's record) that the last poll served. Which one it was, not
+    /// whether it was earlier: clocks differ, and are set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_served: Option<Timestamp>,
+    /// The call of its hub that the last poll served, by its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping_served: Option<Timestamp>,
     /// When it last gave an answer that could be used.
     #[serde(default)]
     pub succeeded_at: Option<Timestamp>,

@@ -24,9 +24,10 @@ use url::form_urlencoded;
 
 use super::keys::{Check, Place};
 use super::{LEASES, WebSub};
+use crate::poll::MAX_FEED;
 
-/// Longest content, in bytes: as long as the longest feed. It is hashed as it comes and never kept.
-const MAX_CONTENT: usize = 4 << 20;
+/// Longest content, in bytes. It is hashed as it comes and never kept.
+const MAX_CONTENT: usize = MAX_FEED;
 
 /// Content that takes longer is given up, in all.
 const CONTENT_TIME: Duration = Duration::from_secs(30);

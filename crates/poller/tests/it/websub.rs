@@ -285,7 +285,7 @@ fn whoever_is_not_the_hub_is_not_heard() {
         scene
             .call(
                 &sealed,
-                Some((&"x".repeat((4 << 20) + 1), Some("sha256=00".to_owned())))
+                Some((&"x".repeat((10 << 20) + 1), Some("sha256=00".to_owned())))
             )
             .0,
         413
