@@ -7,9 +7,10 @@ use serde_json::Value;
 use telex_model::Stage;
 use telex_stream::kafka::{KafkaBus, KafkaOptions};
 
-use crate::broker::End;
+use crate::broker::{self, Broker, End};
 use crate::cluster::{Cluster, Processes, shared, start};
-use crate::world::wait_for;
+use crate::proxy::{Link, Lost, Proxy};
+use crate::world::{said, wait_for};
 
 use super::campaign::{Installation, Random, faults, run};
 
@@ -26,15 +27,22 @@ enum Fault {
     Rebalance,
     BrokerKilled,
     BrokerStopped,
+    /// The link to the broker ends, is silent or slow, for up to twice the session timeout.
+    Cut,
+    Silent,
+    Slow,
+    /// The next commit does not arrive, arrives late, or nobody learns that it did.
+    CommitLost,
 }
 
-fn campaign(
-    name: &str,
-    cluster: &Cluster,
-    each: usize,
-    faults: Vec<Fault>,
-    own: Option<&crate::broker::Broker>,
-) {
+/// What a campaign may lay hands on beside the processes.
+#[derive(Clone, Copy, Default)]
+struct Own<'a> {
+    brokers: Option<&'a Broker>,
+    link: Option<&'a Proxy>,
+}
+
+fn campaign(name: &str, cluster: &Cluster, each: usize, faults: Vec<Fault>, own: Own<'_>) {
     let mut processes = Processes::at_work(cluster, each);
     let mut fault = |which: Fault, random: &mut Random| {
         let stage = Stage::ALL[random.below(Stage::ALL.len())];
@@ -63,10 +71,33 @@ fn campaign(
                 } else {
                     End::InGoodOrder
                 };
-                let own = own.unwrap();
-                own.end(number, how);
+                let brokers = own.brokers.unwrap();
+                brokers.end(number, how);
                 std::thread::sleep(Duration::from_millis(random.below(3000) as u64));
-                own.restart();
+                brokers.restart();
+                wait_for("all processes to be ready", || processes.ready());
+            }
+            Fault::CommitLost => {
+                let late = Lost::Time(Duration::from_secs(1));
+                let lost = [Lost::Request, Lost::Answer, late][random.below(3)];
+                let link = own.link.unwrap();
+                link.lose_commit(&cluster.prefix, lost);
+                // So that there is one.
+                let out = cluster.run(&["feeds", "poll"]);
+                assert!(out.status.success(), "{}", said(&out));
+                wait_for("a commit to be lost and made up for", || {
+                    link.disarmed(&cluster.prefix)
+                });
+            }
+            Fault::Cut | Fault::Silent | Fault::Slow => {
+                let link = own.link.unwrap();
+                link.set(match which {
+                    Fault::Cut => Link::Cut,
+                    Fault::Silent => Link::Silent,
+                    _ => Link::Slow(Duration::from_millis(100)),
+                });
+                std::thread::sleep(Duration::from_millis(random.below(6000) as u64));
+                link.set(Link::Whole);
                 wait_for("all processes to be ready", || processes.ready());
             }
         }
@@ -102,7 +133,7 @@ fn processes_are_killed_frozen_and_shuffled() {
     let all = kinds
         .into_iter()
         .flat_map(|(kind, percent)| vec![kind; part(n, percent)]);
-    campaign("processes on Kafka", &cluster, 2, all.collect(), None);
+    campaign("processes on Kafka", &cluster, 2, all.collect(), Own::default());
 }
 
 /// Three brokers, for a lone one that is killed between the decision to commit and its markers leaves a transaction
@@ -123,5 +154,32 @@ fn brokers_are_killed_and_stopped() {
     let all = kinds
         .into_iter()
         .flat_map(|(kind, percent)| vec![kind; part(n, percent)]);
-    campaign("brokers", &cluster, 1, all.collect(), Some(&own));
+    let own = Own {
+        brokers: Some(&own),
+        link: None,
+    };
+    campaign("brokers", &cluster, 1, all.collect(), own);
+}
+
+#[test]
+fn the_link_to_the_broker_is_cut_silent_and_slow_and_loses_commits() {
+    if broker::given().is_some() {
+        // Somebody else's broker says where it is to be found.
+        return;
+    }
+    let link = Proxy::start();
+    let advertised = format!("advertised.listeners=PLAINTEXT://{}", link.address);
+    let Some(own) = start("link", 1, &[&advertised]) else {
+        return;
+    };
+    link.leads_to(&own.address);
+    let cluster = Cluster::new(&link.address, "link");
+    let n = faults(1);
+    let kinds = [Fault::Cut, Fault::Silent, Fault::Slow, Fault::CommitLost];
+    let all = kinds.into_iter().flat_map(|kind| vec![kind; n.div_ceil(4)]);
+    let own = Own {
+        brokers: None,
+        link: Some(&link),
+    };
+    campaign("the link", &cluster, 1, all.collect(), own);
 }

@@ -15,6 +15,7 @@ mod import;
 mod kafka;
 mod kafka_refusals;
 mod operate;
+mod proxy;
 mod topics;
 mod whole;
 mod world;

@@ -13,8 +13,6 @@
 
 #[path = "../../../tests/pipeline/broker.rs"]
 mod broker;
-#[path = "../tests/kafka/proxy.rs"]
-mod proxy;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

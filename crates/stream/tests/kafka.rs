@@ -19,7 +19,7 @@ mod broker;
 mod case;
 #[path = "kafka/faults.rs"]
 mod faults;
-#[path = "kafka/proxy.rs"]
+#[path = "../../../tests/pipeline/proxy.rs"]
 mod proxy;
 #[path = "kafka/shared.rs"]
 mod shared;

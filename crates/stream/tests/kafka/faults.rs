@@ -8,7 +8,7 @@ use telex_stream::{Commit, Event};
 
 use super::broker::End;
 use super::case::{Case, PATIENCE, batch};
-use super::proxy::Lost;
+use super::proxy::{Link, Lost};
 use super::shared;
 
 /// Quick to notice who is gone.
@@ -82,6 +82,34 @@ fn an_expired_transaction_is_done_again() {
     assert_eq!(case.records(&telex_model::Topic::Pages), []);
     case.copy_all(&mut *session);
     case.check(30);
+}
+
+#[test]
+fn a_link_fails_and_is_mended() {
+    let own = match shared::start_linked("link") {
+        Ok(own) => own,
+        Err(reason) => return super::broker::missing(&reason),
+    };
+    let (_, proxy) = own.link.as_ref().unwrap();
+    let case = Case::on(&own.address, "link", hasty);
+    let mut session = case.open(10);
+    let slow = Link::Slow(Duration::from_millis(200));
+    for (n, link) in [Link::Cut, Link::Silent, slow].into_iter().enumerate() {
+        case.feed(n * 30..n * 30 + 30);
+        let part = batch(&mut *session);
+        proxy.set(link);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Longer than the group and the transaction wait.
+                std::thread::sleep(Duration::from_secs(4));
+                proxy.set(Link::Whole);
+            });
+            case.copy(&mut *session, &part, part.messages.len()).unwrap();
+        });
+        case.copy_all(&mut *session);
+        case.settle(n * 30 + 30, n * 30 + 30);
+    }
+    case.check(90);
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! A link to a broker that loses what ends transactions.
+//! A link to a broker that fails: it is cut, falls silent, is slow, or loses what ends transactions.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// Keys of requests in Kafka's protocol.
@@ -25,10 +25,26 @@ struct Armed {
     times: usize,
 }
 
+/// How the link is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    #[default]
+    Whole,
+    /// Connections end, and no new one comes about.
+    Cut,
+    /// Nothing gets through, and nobody is told.
+    Silent,
+    /// Every request and every piece of an answer takes so much longer.
+    Slow(Duration),
+}
+
 #[derive(Default)]
 struct State {
     broker: Mutex<String>,
     armed: Mutex<Vec<Armed>>,
+    link: Mutex<Link>,
+    changed: Condvar,
+    clients: Mutex<Vec<TcpStream>>,
 }
 
 pub struct Proxy {
@@ -56,6 +72,17 @@ impl Proxy {
         broker.clone_into(&mut self.state.broker.lock().unwrap());
     }
 
+    /// Changes how the link is.
+    pub fn set(&self, link: Link) {
+        *self.state.link.lock().unwrap() = link;
+        self.state.changed.notify_all();
+        if link == Link::Cut {
+            for client in self.state.clients.lock().unwrap().drain(..) {
+                drop(client.shutdown(Shutdown::Both));
+            }
+        }
+    }
+
     /// Loses the next commit of producers whose transactional id begins so, and all repetitions of it.
     pub fn lose_commit(&self, transactional_id: &str, lost: Lost) {
         self.state.armed.lock().unwrap().push(Armed {
@@ -73,6 +100,9 @@ impl Proxy {
 }
 
 fn serve(client: &TcpStream, state: &State) {
+    if state.pass().is_err() {
+        return;
+    }
     let address = state.broker.lock().unwrap().clone();
     let Ok(broker) = TcpStream::connect(address) else {
         return;
@@ -80,15 +110,29 @@ fn serve(client: &TcpStream, state: &State) {
     // Requests are small and wait for each other: held back for more they take 40 ms each.
     broker.set_nodelay(true).unwrap();
     client.set_nodelay(true).unwrap();
-    let (mut answers, mut to_client) = (broker.try_clone().unwrap(), client.try_clone().unwrap());
-    let back = std::thread::spawn(move || {
-        drop(io::copy(&mut answers, &mut to_client));
-        drop(to_client.shutdown(Shutdown::Both));
+    let (answers, to_client) = (broker.try_clone().unwrap(), client.try_clone().unwrap());
+    state.clients.lock().unwrap().push(client.try_clone().unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            drop(pass_answers(&answers, &to_client, state));
+            drop(to_client.shutdown(Shutdown::Both));
+        });
+        drop(requests(client, &broker, state));
+        drop(broker.shutdown(Shutdown::Both));
+        drop(client.shutdown(Shutdown::Both));
     });
-    drop(requests(client, &broker, state));
-    drop(broker.shutdown(Shutdown::Both));
-    drop(client.shutdown(Shutdown::Both));
-    back.join().unwrap();
+}
+
+fn pass_answers(mut broker: &TcpStream, mut client: &TcpStream, state: &State) -> io::Result<()> {
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let length = broker.read(&mut piece)?;
+        if length == 0 {
+            return Ok(());
+        }
+        state.pass()?;
+        client.write_all(piece.get(..length).unwrap_or_default())?;
+    }
 }
 
 /// Passes requests on, one by one: length, then API key, version and the rest.
@@ -99,6 +143,7 @@ fn requests(mut client: &TcpStream, mut broker: &TcpStream, state: &State) -> io
         let mut request = length.to_vec();
         request.resize(4 + u32::from_be_bytes(length) as usize, 0);
         client.read_exact(request.get_mut(4..).unwrap_or_default())?;
+        state.pass()?;
         let lost = state.lost(request.get(4..).unwrap_or_default());
         if let Some(Lost::Time(time)) = lost {
             std::thread::sleep(time);
@@ -121,6 +166,20 @@ fn requests(mut client: &TcpStream, mut broker: &TcpStream, state: &State) -> io
 }
 
 impl State {
+    /// Lets something through, as the link is.
+    fn pass(&self) -> io::Result<()> {
+        let link = self.link.lock().unwrap();
+        let link = *self.changed.wait_while(link, |l| *l == Link::Silent).unwrap();
+        match link {
+            Link::Cut => Err(ErrorKind::ConnectionReset.into()),
+            Link::Slow(time) => {
+                std::thread::sleep(time);
+                Ok(())
+            }
+            Link::Whole | Link::Silent => Ok(()),
+        }
+    }
+
     fn lost(&self, request: &[u8]) -> Option<Lost> {
         let key = u16::from_be_bytes([*request.first()?, *request.get(1)?]);
         if ![INIT_PRODUCER_ID, END_TXN].contains(&key) {
