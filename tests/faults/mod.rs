@@ -5,6 +5,7 @@
 //! `make faults` long ones (`TELEX_FAULTS` faults each); `TELEX_FAULTS_SEED` repeats one.
 
 mod campaign;
+mod disk;
 mod embedded;
 mod flood;
 mod judge;

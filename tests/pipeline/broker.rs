@@ -45,9 +45,8 @@ pub struct Broker {
 impl Broker {
     /// Starts one broker or three with further settings, each `key=value`.
     pub fn start(name: &str, brokers: u32, settings: &[&str]) -> Result<Self, String> {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        sweep(root);
-        let folder = root.join(format!("kafka-{name}-{}", std::process::id()));
+        sweep(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        let folder = folder(name);
         let mut command = script("run", &folder);
         command.args(["--brokers", &brokers.to_string()]);
         for setting in settings {
@@ -90,13 +89,15 @@ impl Broker {
         };
         let sent = Command::new("kill").args([signal, pid.trim()]).status();
         assert!(sent.is_ok_and(|s| s.success()));
-        let runs = || {
-            let status = script("status", &self.folder).output().expect("bash runs");
-            String::from_utf8_lossy(&status.stdout).contains(&format!("broker-{number}: runs"))
-        };
-        while runs() {
+        while self.runs(number) {
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
+    }
+
+    /// Tells whether one of the brokers runs.
+    pub fn runs(&self, number: u32) -> bool {
+        let status = script("status", &self.folder).output().expect("bash runs");
+        String::from_utf8_lossy(&status.stdout).contains(&format!("broker-{number}: runs"))
     }
 
     /// Starts brokers that ended again, with their data, where they were.
@@ -113,6 +114,12 @@ impl Drop for Broker {
             std::fs::remove_dir_all(&self.folder).unwrap_or_default();
         }
     }
+}
+
+/// Where the brokers of that name are kept.
+pub fn folder(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    root.join(format!("kafka-{name}-{}", std::process::id()))
 }
 
 fn script(command: &str, folder: &Path) -> Command {

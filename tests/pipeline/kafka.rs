@@ -10,13 +10,13 @@ use crate::cluster::{Cluster, Processes, ready, shared, start};
 use crate::world::{rows, said, wait_for};
 
 /// Feeds of the world's site, put on the list bit by bit, so that there is work at each fault.
-struct Work<'a> {
+pub(crate) struct Work<'a> {
     cluster: &'a Cluster,
     urls: std::collections::VecDeque<String>,
 }
 
 impl<'a> Work<'a> {
-    fn new(cluster: &'a Cluster) -> Self {
+    pub(crate) fn new(cluster: &'a Cluster) -> Self {
         let mut feeds: Vec<_> = cluster.world.site.feeds().iter().collect();
         // First those that bring work.
         feeds.sort_by_key(|f| matches!(f.special, Special::Dead | Special::Overlapping));
@@ -25,7 +25,7 @@ impl<'a> Work<'a> {
     }
 
     /// Adds a feed and waits until a stage has done something of it.
-    fn next(&mut self, processes: &Processes<'_>, stage: Stage) {
+    pub(crate) fn next(&mut self, processes: &Processes<'_>, stage: Stage) {
         let before = processes.done(stage);
         self.add(1);
         wait_for("work", || processes.done(stage) > before);
@@ -42,7 +42,7 @@ impl<'a> Work<'a> {
 
     /// Adds what is left, waits until all articles are in the sink, ends the processes and checks that each article is
     /// in its topics once.
-    fn finish(mut self, mut processes: Processes<'_>) {
+    pub(crate) fn finish(mut self, mut processes: Processes<'_>) {
         self.add(self.urls.len());
         let (cluster, all) = (self.cluster, self.cluster.world.site.expected().len());
         wait_for("all articles", || cluster.read("tagged.v1").len() >= all);

@@ -366,7 +366,10 @@ fn take_role(folder: &Path) -> Result<File, BusError> {
     let path = folder.join("runner.lock");
     let failed = |e: std::io::Error| BusError::Unusable {
         what: format!("{} cannot be locked: {e}", path.display()),
-        hint: "choose another --data-dir or correct its owner".to_owned(),
+        hint: match e.kind() {
+            std::io::ErrorKind::StorageFull => "free the disk; nothing is lost meanwhile".to_owned(),
+            _ => "choose another --data-dir or correct its owner".to_owned(),
+        },
     };
     let mut file = OpenOptions::new()
         .read(true)

@@ -152,6 +152,7 @@ pub(super) fn is_passing(code: RDKafkaErrorCode) -> bool {
             | Code::FencedLeaderEpoch
             | Code::UnknownLeaderEpoch
             | Code::OffsetNotAvailable
+            | Code::KafkaStorageError
             | Code::BrokerTransportFailure
             | Code::BrokerDestroy
             | Code::DestroyBroker
