@@ -59,6 +59,11 @@ fi
 
 if [[ -n ${1:-} ]]; then
     deploy/check/live.py "$1"
+    if command -v java >/dev/null && { command -v mvn >/dev/null || [[ -d ${CARGO_TARGET_DIR:-target}/kafka-jars ]]; }; then
+        python -B deploy/check/security.py "$1" 2>"$log" || { cat "$log" >&2 && exit 1; }
+    else
+        echo "NOT CHECKED: rights, passwords and certificates on a Kafka, for Java or Maven is missing"
+    fi
 else
     echo "NOT CHECKED: queries against a live pipeline, for there is no binary (make release)"
 fi

@@ -29,6 +29,14 @@ pub(crate) fn start(name: &str, brokers: u32, settings: &[&str]) -> Option<Broke
     started.map_err(|reason| broker::missing(&reason)).ok()
 }
 
+/// A broker that speaks TLS, asks for passwords and allows its users nothing but what ACLs do.
+pub(crate) fn start_secure(name: &str, users: &[&str]) -> Option<Broker> {
+    let mut arguments = vec!["--secure"];
+    arguments.extend(users.iter().flat_map(|user| ["--user", user]));
+    let started = Broker::start_with(name, &arguments);
+    started.map_err(|reason| broker::missing(&reason)).ok()
+}
+
 /// The independent client that says what read-committed consumers see.
 fn has_kcat() -> Result<(), String> {
     let asked = Command::new("kcat").arg("-V").output();

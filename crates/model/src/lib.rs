@@ -7,6 +7,7 @@ pub mod canonical;
 pub mod event;
 mod hash;
 mod message;
+mod rights;
 mod schema;
 mod tag;
 mod topic;
@@ -17,6 +18,7 @@ pub use message::{
     Article, Asked, Body, DateConfidence, FeedHealth, FeedRecord, FeedSignal, FeedState, FrontierRecord,
     Item, Moving, Origin, Page, RequestHeaders, Said, SeenItems, Source, Subscription, Tagged,
 };
+pub use rights::{Operation, Resource, Right, Role, rights};
 pub use schema::{SCHEMAS, schema};
 pub use tag::{Concept, ConceptKind, Evidence, Kind, Tag, Where};
 pub use topic::{

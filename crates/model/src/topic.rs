@@ -60,6 +60,40 @@ impl Stage {
             Stage::Sink => Topic::Tagged,
         }
     }
+
+    /// The topic that holds what the stage remembers.
+    pub fn state(self) -> Option<Topic> {
+        match self {
+            Stage::Poller => Some(Topic::FeedState),
+            Stage::Fetcher => Some(Topic::Frontier),
+            Stage::Cleaner | Stage::Classifier | Stage::Sink => None,
+        }
+    }
+
+    /// Tells whether the stage's memory is its input as well.
+    pub fn restores_input(self) -> bool {
+        self == Stage::Poller
+    }
+
+    /// The topics that the stage writes its results to, but for those of tags, state and dead letters.
+    pub fn outputs(self) -> Vec<Topic> {
+        match self {
+            Stage::Poller => vec![Topic::Items],
+            Stage::Fetcher => vec![Topic::Pages],
+            Stage::Cleaner => vec![Topic::Articles],
+            Stage::Classifier => vec![Topic::Tagged],
+            Stage::Sink => Vec::new(),
+        }
+    }
+
+    /// All topics that the stage reads or writes, but for those of tags.
+    pub fn topics(self) -> Vec<Topic> {
+        let mut all = vec![self.input()];
+        all.extend(self.state());
+        all.extend(self.outputs());
+        all.push(Topic::DeadLetters(self));
+        all
+    }
 }
 
 impl fmt::Display for Stage {

@@ -14,6 +14,7 @@ mod labelled;
 mod live;
 mod put_back;
 mod replay;
+mod rights;
 mod rows;
 mod run;
 mod tap;
@@ -73,6 +74,7 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::Feeds(args) => feeds::run(&context, args),
         Command::DeadLetters(args) => dead_letters::run(&context, args),
         Command::Replay(args) => replay::run(&context, &args),
+        Command::Topics(TopicsCommand::Rights(args)) => rights::run(&context, &args),
         Command::Topics(TopicsCommand::Train(args)) => topic_files::train(&context, &args),
         Command::Topics(TopicsCommand::Test(args)) => topic_files::test(&context, &args),
         Command::Topics(TopicsCommand::Diff(args)) => topic_files::diff(&context, &args),

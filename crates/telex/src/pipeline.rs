@@ -104,7 +104,7 @@ impl Pipeline {
         let classifier = Arc::new(open::classifier(config)?);
         let tag_topics = open::tag_topics(&classifier)?;
         let topics: Vec<Topic> = tag_topics.iter().map(|(_, t)| t.clone()).collect();
-        open.ensure(&config.bus.topic_prefix, &topics)?;
+        open.ensure(&config.bus.topic_prefix, stages, &topics)?;
         let mut setup = Setup {
             config,
             open,
