@@ -3,6 +3,7 @@
 //! Pure: no tokio, no Kafka, no clock, no environment, no files. Everything that two stages must agree on is
 //! here and nowhere else.
 
+mod asyncapi;
 pub mod canonical;
 pub mod event;
 mod hash;
@@ -12,6 +13,7 @@ mod schema;
 mod tag;
 mod topic;
 
+pub use asyncapi::asyncapi;
 pub use canonical::{canonical_url, domain};
 pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
 pub use message::{

@@ -555,10 +555,15 @@ pub(crate) struct HealthArgs {
     pub(crate) address: Option<SocketAddr>,
 }
 
+/// Name of the AsyncAPI document of all topics among the schemas.
+pub(crate) const ASYNCAPI: &str = "asyncapi";
+
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
-    /// Name of the message; all names where absent.
-    #[arg(value_parser = clap::builder::PossibleValuesParser::new(telex_model::SCHEMAS))]
+    /// Name of the message, or `asyncapi` for the AsyncAPI 3 document of all topics; all names where absent.
+    #[arg(
+        value_parser = clap::builder::PossibleValuesParser::new(telex_model::SCHEMAS.into_iter().chain([ASYNCAPI]))
+    )]
     pub(crate) name: Option<String>,
 }

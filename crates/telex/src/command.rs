@@ -207,9 +207,11 @@ fn of_command(layers: &mut Layers, command: &Command) {
 
 fn schema(name: Option<&str>) -> Result<(), CliError> {
     match name {
+        Some(crate::cli::ASYNCAPI) => output::json(&telex_model::asyncapi()),
         Some(name) => output::json(&telex_model::schema(name)),
         None => telex_model::SCHEMAS
             .iter()
+            .chain([&crate::cli::ASYNCAPI])
             .try_for_each(|name| output::line(name)),
     }
 }
