@@ -94,6 +94,7 @@ fn messages_of(topic: &Topic) -> &'static [&'static str] {
         Topic::Articles => &["article"],
         Topic::Tagged => &["tagged"],
         Topic::TaggedWith(_) => &["tagged", "retraction"],
+        Topic::Canary => &["canary"],
         Topic::DeadLetters(_) => &["dead-letter"],
     }
 }
@@ -145,6 +146,9 @@ fn description(topic: &Topic) -> &'static str {
         Topic::TaggedWith(_) => {
             "The articles that have the tag. A null says that the article of this key has it no more, or never had it."
         }
+        Topic::Canary => {
+            "Items of the pipeline's own, by which it sees that all stages work; of no use to others."
+        }
         Topic::DeadLetters(_) => {
             "What the stage could not process, as it was, with the reason in its headers."
         }
@@ -178,6 +182,8 @@ const TAGGED: More = &[
     ),
     (event::TAGS, "Its tags, joined by commas."),
 ];
+
+const CANARY: More = &[(event::CANARY, "When it was put in, RFC 3339.")];
 
 const DEAD: More = &[
     (event::DEAD_REASON, "Why, in a word."),
@@ -241,24 +247,25 @@ fn messages(generator: &mut SchemaGenerator) -> Value {
         tagged,
         TAGGED,
     );
-    let nothing = json!({"type": "null"});
-    add(
-        "retraction",
-        "A null: what the key names is gone.",
-        None,
-        nothing,
-        &[],
+    let canary = of::<Tagged>(generator);
+    add("canary", "A canary.", Some(&Topic::Canary), canary, CANARY);
+    all.insert(
+        "retraction".to_owned(),
+        message(
+            "A null: what the key names is gone.",
+            None,
+            json!({"type": "null"}),
+            &[],
+        ),
     );
-    let letter = Topic::DeadLetters(Stage::Poller);
-    let any = json!({"description": "The value as it was, or its beginning."});
-    add(
-        "dead-letter",
-        "What could not be processed.",
-        Some(&letter),
-        any,
-        DEAD,
-    );
+    all.insert("dead-letter".to_owned(), dead_letter());
     Value::Object(all)
+}
+
+fn dead_letter() -> Value {
+    let letters = Topic::DeadLetters(Stage::Poller);
+    let any = json!({"description": "The value as it was, or its beginning."});
+    message("What could not be processed.", Some(&letters), any, DEAD)
 }
 
 fn message(title: &str, topic: Option<&Topic>, payload: Value, more: More) -> Value {

@@ -4,6 +4,7 @@
 //! here and nowhere else.
 
 mod asyncapi;
+mod canary;
 pub mod canonical;
 pub mod event;
 mod hash;
@@ -14,6 +15,7 @@ mod tag;
 mod topic;
 
 pub use asyncapi::asyncapi;
+pub use canary::{canary, canary_header};
 pub use canonical::{canonical_url, domain};
 pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
 pub use message::{

@@ -10,6 +10,9 @@ use crate::topic::{Stage, Topic};
 /// feeds, replays.
 const APPEND: &str = "append";
 
+/// Group of what times the canaries.
+const CANARY: &str = "canary";
+
 /// Who uses the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -154,26 +157,19 @@ impl Table<'_> {
         }
         if stage == Stage::Classifier {
             self.tagged(Operation::Write);
-        } else {
-            stage
-                .outputs()
-                .iter()
-                .for_each(|t| self.topic(t, &[Operation::Write]));
         }
+        // That of all articles begins as those of the tags do.
+        let others = stage.outputs().into_iter().filter(|t| *t != Topic::Tagged);
+        others.for_each(|t| self.topic(&t, &[Operation::Write]));
         self.topic(&Topic::DeadLetters(stage), &[Operation::Write]);
-        self.add(
-            Resource::Group,
-            format!("{}.{stage}", self.prefix),
-            false,
-            Operation::Read,
-        );
-        self.add(
-            Resource::TransactionalId,
-            // After the prefix comes the name of the group, and then a part that no other process has.
-            format!("{0}.{0}.{stage}.", self.prefix),
-            true,
-            Operation::Write,
-        );
+        self.group(stage.name(), false);
+        // After the prefix comes the name of the group.
+        self.transactions_of(&format!("{}.{stage}", self.prefix));
+        if stage == Stage::Sink {
+            self.topic(&Topic::Canary, &[Operation::Read]);
+            self.group(CANARY, false);
+            self.transactions_of(&format!("{}.{CANARY}", self.prefix));
+        }
         if stage == Stage::Poller {
             // The list of feeds from a file, and what hubs say.
             self.transactions(APPEND);
@@ -217,8 +213,18 @@ impl Table<'_> {
 
     /// Transactions of a group that each process makes for itself.
     fn transactions(&mut self, of: &str) {
+        self.group(&format!("{of}."), true);
+        self.transactions_of(of);
+    }
+
+    fn group(&mut self, name: &str, prefixed: bool) {
+        let name = format!("{}.{name}", self.prefix);
+        self.add(Resource::Group, name, prefixed, Operation::Read);
+    }
+
+    /// Transactional ids that begin so; at the end they have a part that no other process has.
+    fn transactions_of(&mut self, of: &str) {
         let name = format!("{}.{of}.", self.prefix);
-        self.add(Resource::Group, name.clone(), true, Operation::Read);
         self.add(Resource::TransactionalId, name, true, Operation::Write);
     }
 
@@ -260,7 +266,8 @@ mod tests {
         );
         check(
             Role::Stage(Stage::Classifier),
-            "READ topic news.articles.v1\nWRITE topic news.tagged.*\nWRITE topic news.dead-letters.classifier.v1\n\
+            "READ topic news.articles.v1\nWRITE topic news.tagged.*\nWRITE topic news.canary.v1\n\
+             WRITE topic news.dead-letters.classifier.v1\n\
              READ group news.classifier\nWRITE transactional-id news.news.classifier.*\n",
         );
         check(

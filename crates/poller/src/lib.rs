@@ -43,6 +43,7 @@
 //! | kill -9 loses and doubles nothing | `kill_nine_loses_and_doubles_nothing` |
 //! | ten thousand feeds are polled in time | `an_hour_of_ten_thousand_feeds_is_in_time_and_forgets_none`, `the_poller_can_be_measured` |
 
+mod canary;
 mod health;
 mod interval;
 mod items;
