@@ -46,8 +46,15 @@ compose=(docker-compose --file deploy/compose/compose.yml --profile monitoring)
 quietly "${compose[@]}" config --quiet
 "${compose[@]}" config --format json >"$tools/compose.json"
 python deploy/check/compose.py "$tools/compose.json" ${1:+"$1"}
+TELEX_WEBSUB_URL=https://news.example.org/websub TELEX_WEBSUB_SECRET=/dev/null \
+    "${compose[@]}" --file deploy/compose/websub.yml config --format json >"$tools/compose-websub.json"
+python deploy/check/compose.py "$tools/compose-websub.json" ${1:+"$1"}
 
 CUSTOM_RESOURCES=$tools/custom.json python deploy/check/chart.py ${1:+"$1"}
+quietly cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+echo "dependencies: licences, bans and sources as deny.toml says"
+python deploy/check/sbom.py
+
 packages=$tools/npm/node_modules
 if command -v npm >/dev/null; then
     # Pinned here: a few packages are no project. Their install scripts would fetch from elsewhere.
