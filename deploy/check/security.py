@@ -5,7 +5,8 @@ usage: security.py TELEX_BINARY
 
 A broker of its own (deploy/kafka/kafka.sh --secure), a small news site on loopback, and for each role of the table a user
 with its rights. Then:
-- the operator makes the topics, the editor of feeds adds one, each stage does its work, the consumer reads what is tagged;
+- the operator makes the topics, the editor of feeds adds one, each stage does its work, a canary goes through all of them,
+  the consumer reads what is tagged;
 - the consumer may not read pages, nor a cleaner write tagged articles;
 - each stage, with any one of its rights taken away, ends within a minute with exit code 78 and names what is missing.
 Needs Java, Maven (see kafka.sh) and confluent-kafka.
@@ -17,6 +18,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,7 +29,7 @@ from confluent_kafka.admin import (
     AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType, ScramCredentialInfo,
     ScramMechanism, UserScramCredentialUpsertion)  # fmt: skip
 
-from live import ITEMS, Site
+from live import ITEMS, Site, free_port, get, spawn, wait
 
 KAFKA = pathlib.Path(__file__).resolve().parent.parent / "kafka/kafka.sh"
 STAGES = ["poller", "fetcher", "cleaner", "classifier", "sink"]
@@ -85,7 +87,8 @@ class Cluster:
         for done in self.admin.create_acls(acls).values():
             done.result()
 
-    def telex(self, user, *arguments, data="data"):
+    def command(self, user, *arguments, data="data"):
+        """A command of a user, with its environment."""
         environment = {
             "PATH": os.environ["PATH"],
             "TELEX__BUS__KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
@@ -96,22 +99,39 @@ class Cluster:
             "TELEX__BUS__KAFKA__SESSION_TIMEOUT_MS": "6000",
             "TELEX__BUS__KAFKA__HEARTBEAT_INTERVAL_MS": "500",
             "TELEX__LIMITS__HOST__REQUESTS_PER_SECOND": "1000",
+            "TELEX__CANARY__INTERVAL": "1s",
         }
         command = [self.binary, *arguments, "--bus", "kafka", "--brokers", self.brokers,
                    "--data-dir", str(self.folder / data)]  # fmt: skip
+        return command, environment
+
+    def telex(self, user, *arguments, data="data"):
+        command, environment = self.command(user, *arguments, data=data)
         try:
             return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=RUN_SECONDS)
         except subprocess.TimeoutExpired as late:
             return subprocess.CompletedProcess(command, "hangs", late.stdout or "", str(late.stderr or ""))
 
-    def stage(self, user, stage, **more):
+    def stage(self, user, stage, *more, **others):
         feeds = ()
         if stage == "poller":
             # A list of its own, so that there is something to write.
             own = self.folder / f"{user}.feeds"
             own.write_text(f"{self.feed}?{user}\n")
             feeds = ("--feeds", str(own))
-        return self.telex(user, "run", stage, "--once", "--allow-address", "127.0.0.0/8", "--fetch", "always", *feeds, **more)
+        always = ("run", stage, "--allow-address", "127.0.0.0/8", "--fetch", "always")
+        return self.telex(user, *always, *feeds, *more, **others)
+
+    def canary_arrives(self):
+        """Runs all stages at once until the sink has seen a canary."""
+        with contextlib.ExitStack() as stack:
+            for stage in STAGES:
+                port = free_port()
+                command, environment = self.command(f"telex-{stage}", "run", stage, "--metrics-listen", f"127.0.0.1:{port}")
+                process = spawn(stack, command, self.folder / f"{stage}.log", env=environment)
+            # Of the sink, the last of them.
+            metrics = f"http://127.0.0.1:{port}/metrics"
+            wait("security, a canary", lambda: re.search(r"^telex_canary_way_seconds_count [1-9]", get(metrics), re.M), process)
 
     def read(self, user, topic, group):
         """Records of a topic up to its end, or the error that it cannot be read for."""
@@ -148,7 +168,7 @@ def with_their_rights(cluster):
     works(problems, "feeds, add", cluster.telex("telex-feeds", "feeds", "add", cluster.feed))
     works(problems, "feeds, list", cluster.telex("telex-feeds", "feeds", "list"))
     for stage in STAGES:
-        works(problems, stage, cluster.stage(f"telex-{stage}", stage))
+        works(problems, stage, cluster.stage(f"telex-{stage}", stage, "--once"))
     works(problems, "operator, doctor", cluster.telex("telex-operator", "doctor"))
     stored = cluster.telex("telex-sink", "articles", "--jsonl").stdout.count("\n")
     tagged = cluster.read("telex-consumer", "telex.tagged.ukraine.v1", "telex.consumer.check")
@@ -158,6 +178,7 @@ def with_their_rights(cluster):
         refused = cluster.read(user, topic, "telex.consumer.check" if user == "telex-consumer" else "telex.cleaner")
         if refused != "TOPIC_AUTHORIZATION_FAILED":
             problems.append(f"{user} reads {topic}: {refused}")
+    cluster.canary_arrives()
     return problems
 
 
