@@ -57,7 +57,7 @@ bench-classifier: setup
 TELEX ?= $(shell cd $(or $(CARGO_TARGET_DIR),target) 2>/dev/null && ls -t $$PWD/*/telex 2>/dev/null | head -n 1)
 
 # Containers, chart, rules and dashboards, as far as that goes without a container engine and a cluster.
-deploy-check: setup-deploy-check
+deploy-check: setup-deploy-check setup-kafka
 	@deploy/check/check.sh $(TELEX)
 
 # What building needs beside Rust: a C compiler for SQLite and the Kafka client, and Perl for its OpenSSL. Installed

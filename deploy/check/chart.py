@@ -53,6 +53,8 @@ REFUSED = {
     "more than one SQLite sink": {**BROKERS, "stages": {"sink": {"replicas": 2}}},
     "a password among the settings": {"kafka": {"brokers": "kafka:9092", "client": {"sasl.password": "x"}}},
     "the chart's own section": {**BROKERS, "config": {"bus": {"kind": "sqlite"}}},
+    "a callback without its secret": {**BROKERS, "websub": {"callbackUrl": "https://news.example.org/websub"}},
+    "a callback that is no address": {**BROKERS, "websub": {"callbackUrl": "news.example.org", "existingSecret": {"name": "s"}}},
     "the tag latest": {**BROKERS, "image": {"tag": "latest"}},
 }
 
@@ -130,6 +132,10 @@ def coherent(documents):
             selected = sum(wanted <= label.items() for label in labels.values())
             if selected != (len(STAGES) if d["kind"] == "PodMonitor" else 1):
                 yield f"{name} selects {selected} stages"
+        if d["kind"] == "Service":
+            selected = [label["app.kubernetes.io/component"] for label in labels.values() if d["spec"]["selector"].items() <= label.items()]
+            if selected != ["poller"]:
+                yield f"{name} selects {selected}"
         if d["kind"] == "ScaledObject":
             target = deployments.get(d["spec"]["scaleTargetRef"]["name"])
             if target is None:

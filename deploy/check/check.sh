@@ -46,19 +46,36 @@ compose=(docker-compose --file deploy/compose/compose.yml --profile monitoring)
 quietly "${compose[@]}" config --quiet
 "${compose[@]}" config --format json >"$tools/compose.json"
 python deploy/check/compose.py "$tools/compose.json" ${1:+"$1"}
+TELEX_WEBSUB_URL=https://news.example.org/websub TELEX_WEBSUB_SECRET=/dev/null \
+    "${compose[@]}" --file deploy/compose/websub.yml config --format json >"$tools/compose-websub.json"
+python deploy/check/compose.py "$tools/compose-websub.json" ${1:+"$1"}
 
 CUSTOM_RESOURCES=$tools/custom.json python deploy/check/chart.py ${1:+"$1"}
+quietly cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+echo "dependencies: licences, bans and sources as deny.toml says"
+python deploy/check/sbom.py
+
+packages=$tools/npm/node_modules
 if command -v npm >/dev/null; then
-    # Pinned here: two packages are no project.
+    # Pinned here: a few packages are no project. Their install scripts would fetch from elsewhere.
     quietly npm install --prefix "$tools/npm" --no-save --no-audit --no-fund --ignore-scripts \
-        @kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0
+        @kubernetes-models/keda@2.0.0 @kubernetes-models/prometheus-operator@6.0.0 @asyncapi/parser@3.6.3 \
+        kafkajs@2.2.4 lz4-napi@2.10.0
     node deploy/check/custom.mjs "$(realpath "$tools/npm")" "$tools/custom.json"
+    node deploy/check/asyncapi.mjs "$(realpath "$tools/npm")" crates/model/schemas/telex.asyncapi.json
 else
-    echo "NOT CHECKED: custom resources of the chart, for npm is missing"
+    echo "NOT CHECKED: custom resources of the chart, the AsyncAPI document, consumer in JavaScript, for npm is missing"
 fi
 
-if [[ -n ${1:-} ]]; then
-    deploy/check/live.py "$1"
+if [[ -z ${1:-} ]]; then
+    echo "NOT CHECKED: queries against a live pipeline, rights, consumers, for there is no binary (make release)"
+    exit
+fi
+deploy/check/live.py "$1"
+if command -v java >/dev/null && command -v mvn >/dev/null && command -v kcat >/dev/null; then
+    # Clients of brokers that are gone complain until they end.
+    python -B deploy/check/security.py "$1" 2>"$log" || { cat "$log" >&2 && exit 1; }
+    python -B deploy/check/consumers.py "$1" "$packages"
 else
-    echo "NOT CHECKED: queries against a live pipeline, for there is no binary (make release)"
+    echo "NOT CHECKED: rights, passwords, certificates and consumers on a Kafka, for Java, Maven or kcat is missing"
 fi

@@ -37,9 +37,19 @@ def problems_of(name, service):
             yield f"port {port['published']} is open to others"
 
 
+def unread_secrets(service):
+    """Secrets that are named but not mounted, or mounted and not named."""
+    mounted = {f"/run/secrets/{s['target'].removeprefix('/run/secrets/')}" for s in service.get("secrets", [])}
+    named = {value for name, value in (service.get("environment") or {}).items() if name.endswith("_FILE")}
+    if mounted != named:
+        yield f"secrets mounted {sorted(mounted)}, named {sorted(named)}"
+
+
 def refused_by(binary, service):
     """What the binary has against command and environment."""
-    environment = {"PATH": os.environ["PATH"], "TELEX__DATA_DIR": "/data", **service.get("environment", {})}
+    # Files are there in the container only.
+    own = {name: value for name, value in service.get("environment", {}).items() if not name.endswith("_FILE")}
+    environment = {"PATH": os.environ["PATH"], "TELEX__DATA_DIR": "/data", **own}
     for arguments in ([*service["command"], "--help"], ["config", "show"]):
         done = subprocess.run([binary, *arguments], env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -51,7 +61,7 @@ def main():
     binary = sys.argv[2] if len(sys.argv) > 2 else None
     problems = []
     for name, service in services.items():
-        found = list(problems_of(name, service))
+        found = list(problems_of(name, service)) + list(unread_secrets(service))
         if binary and service["image"].startswith("telex"):
             found += refused_by(binary, service)
         problems += [f"{name}: {problem}" for problem in found]

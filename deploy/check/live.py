@@ -264,4 +264,5 @@ def main():
         print("at 0:", *zero, sep="\n  ")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -155,8 +155,10 @@ def overview():
         (
             "Promise",
             [
-                stat("Articles, last hour", "short", f"sum(increase(telex_messages_in_total{{{JOB},stage=\"classifier\"}}[1h]))",
-                     "Articles that reached the classifier, new ones and revisions."),
+                stat("Canary", "s", f"max(telex:canary_age:seconds{{{JOB}}})",
+                     "Since the newest canary that has arrived was put in, which happens once a minute. Limits: 2 and 5 minutes.", (120, 300)),
+                stat("Articles, last hour", "short", f"sum(increase(telex_articles_total{{{JOB}}}[1h]))",
+                     "Articles that the cleaner made, new ones and revisions."),
                 stat("Seen to tagged, p95", "s", quantiles("telex_seen_to_tagged_seconds", which=(0.95,))[0][0],
                      "From first seen in a feed to tagged, new articles. Limits: 5 and 15 minutes.", (300, 900)),
                 stat("Oldest waiting message", "s", f"max(telex_lag_seconds{{{JOB}}})",

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs a real Apache Kafka (KRaft, no Docker) on this machine: for trying Telex out and for its tests.
-# Needs Java 17 or newer and Maven, which fetches the broker once.
+# Needs Java 17 or newer and Maven, which fetches the broker once; with --secure OpenSSL besides.
 set -euo pipefail
 
 usage() {
     cat <<'USAGE'
-usage: kafka.sh up     [--brokers 1|3] [--dir DIR] [--set KEY=VALUE]...
+usage: kafka.sh up     [--brokers 1|3] [--dir DIR] [--set KEY=VALUE]... [--secure [--user NAME]...]
        kafka.sh run    as up, then stops when its standard input ends
        kafka.sh down   [--dir DIR]
        kafka.sh status [--dir DIR]
@@ -13,6 +13,10 @@ usage: kafka.sh up     [--brokers 1|3] [--dir DIR] [--set KEY=VALUE]...
 up starts the brokers on free ports of 127.0.0.1 and prints their addresses as its last line. Brokers that were
 stopped or killed are started again with their ports and data. Everything is kept in DIR (target/kafka unless
 given), the logs in DIR/broker-N/server.log. --set adds a property to the brokers of a new DIR.
+
+--secure makes brokers that speak TLS only, ask for SASL/SCRAM-SHA-512 and allow nothing that no ACL allows. DIR/tls/ca.pem
+is what clients trust; DIR/users/NAME.password is the password of a user: of admin, who may do everything, and of each
+--user, who may do nothing yet.
 USAGE
 }
 
@@ -70,9 +74,49 @@ free_port() {
     die "no free port between $FIRST_PORT and $((FIRST_PORT + PORTS))"
 }
 
+# Makes an authority and a certificate of the brokers that it signs.
+certify() {
+    local tls=$dir/tls
+    need openssl openssl
+    mkdir -p "$tls"
+    {
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj "/CN=local Kafka authority" \
+            -keyout "$tls/ca.key" -out "$tls/ca.pem"
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=local Kafka" \
+            -keyout "$tls/broker.key" -out "$tls/broker.csr"
+        openssl x509 -req -in "$tls/broker.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -days 30 \
+            -extfile <(echo "subjectAltName=IP:127.0.0.1,DNS:localhost") -out "$tls/broker.crt"
+    } 2>"$tls/openssl.log" || die "certificates could not be made, see $tls/openssl.log"
+    cat "$tls/broker.key" "$tls/broker.crt" >"$tls/broker.pem"
+}
+
+# Makes a password; letters and digits, so that it needs no quotes anywhere.
+password() {
+    openssl rand -hex 16
+}
+
+# Writes what a secure broker has beside the others' settings.
+secure_settings() {
+    cat <<PROPERTIES
+
+security.inter.broker.protocol=SASL_SSL
+sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
+username="admin" password="$(<"$dir/users/admin.password")";
+ssl.keystore.type=PEM
+ssl.keystore.location=$dir/tls/broker.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=$dir/tls/ca.pem
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+# The controllers' listener is of this machine only and asks nobody for a name.
+super.users=User:admin;User:ANONYMOUS
+PROPERTIES
+}
+
 # Writes the settings of new brokers and formats their storage.
 prepare() {
-    local taken=() brokers=() voters="" i copies=1 in_sync=1 cluster
+    local taken=() brokers=() voters="" i copies=1 in_sync=1 cluster scram=() user
     if ((count == 3)); then
         copies=3
         in_sync=2
@@ -87,13 +131,22 @@ prepare() {
     cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
     # The tool takes a hyphen in front for an option.
     cluster=${cluster/#-/A}
+    if [[ -n $secure ]]; then
+        certify
+        mkdir -p "$dir/users"
+        for user in admin ${users[@]+"${users[@]}"}; do
+            (umask 077 && password >"$dir/users/$user.password")
+            scram+=(--add-scram "SCRAM-SHA-512=[name=$user,password=$(<"$dir/users/$user.password")]")
+        done
+    fi
     for ((i = 1; i <= count; i++)); do
         mkdir -p "$dir/broker-$i"
         settings "$i" "$voters" "${brokers[i - 1]}" "$copies" "$in_sync" >"$dir/broker-$i/server.properties"
+        [[ -z $secure ]] || secure_settings >>"$dir/broker-$i/server.properties"
         ((${#extra[@]} == 0)) || printf '%s\n' "${extra[@]}" >>"$dir/broker-$i/server.properties"
         java -cp "$jars/*" "-Dlog4j2.configurationFile=$here/log4j2.xml" \
             "-Dtelex.kafka.log=$dir/broker-$i/server.log" kafka.tools.StorageTool format \
-            -t "$cluster" -c "$dir/broker-$i/server.properties" >"$dir/broker-$i/format.log" 2>&1 ||
+            -t "$cluster" -c "$dir/broker-$i/server.properties" ${scram[@]+"${scram[@]}"} >"$dir/broker-$i/format.log" 2>&1 ||
             die "the storage could not be made, see $dir/broker-$i/format.log"
     done
     (
@@ -104,15 +157,16 @@ prepare() {
 
 # Prints a broker's settings: id, voters, its address, copies of the internal topics, copies in sync.
 settings() {
-    local controller=${2#*"$1"@}
+    local controller=${2#*"$1"@} protocol=PLAINTEXT
+    [[ -z $secure ]] || protocol=SASL_SSL
     cat <<PROPERTIES
 process.roles=broker,controller
 node.id=$1
 controller.quorum.voters=$2
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://$3,CONTROLLER://${controller%%,*}
-advertised.listeners=PLAINTEXT://$3
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=$protocol://$3,CONTROLLER://${controller%%,*}
+advertised.listeners=$protocol://$3
+listener.security.protocol.map=$protocol:$protocol,CONTROLLER:PLAINTEXT
 log.dirs=$dir/broker-$1/data
 
 # Telex makes its topics itself; a topic that appears because somebody misspelt it helps nobody.
@@ -242,16 +296,25 @@ command=${1:-}
 count=1
 dir=$target/kafka
 extra=()
+users=()
+secure=
 while (($# > 0)); do
+    if [[ $1 == --secure ]]; then
+        secure=yes
+        shift
+        continue
+    fi
     (($# > 1)) || die "$1 needs a value"
     case $1 in
     --brokers) count=$2 ;;
     --dir) dir=$2 ;;
     --set) extra+=("$2") ;;
+    --user) users+=("$2") ;;
     *) usage >&2 && exit 2 ;;
     esac
     shift 2
 done
+[[ -n $secure || ${#users[@]} == 0 ]] || die "--user goes with --secure"
 [[ $count == [13] ]] || die "--brokers is 1 or 3"
 [[ ! -d $dir ]] || dir=$(cd "$dir" && pwd)
 

@@ -37,7 +37,8 @@ pub enum End {
 pub struct Broker {
     /// Where clients begin: `host:port`, joined by commas.
     pub address: String,
-    folder: PathBuf,
+    /// What the script keeps; of a secure broker `tls/ca.pem` and `users/NAME.password` too.
+    pub folder: PathBuf,
     /// Its standard input is what keeps the broker running.
     script: Child,
 }
@@ -45,14 +46,19 @@ pub struct Broker {
 impl Broker {
     /// Starts one broker or three with further settings, each `key=value`.
     pub fn start(name: &str, brokers: u32, settings: &[&str]) -> Result<Self, String> {
+        let brokers = brokers.to_string();
+        let mut arguments = vec!["--brokers", &brokers];
+        arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        Self::start_with(name, &arguments)
+    }
+
+    /// Starts a broker with arguments of the script.
+    pub fn start_with(name: &str, arguments: &[&str]) -> Result<Self, String> {
         sweep(Path::new(env!("CARGO_TARGET_TMPDIR")));
         let folder = folder(name);
         let mut command = script("run", &folder);
-        command.args(["--brokers", &brokers.to_string()]);
-        for setting in settings {
-            command.args(["--set", setting]);
-        }
         let mut script = command
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -29,6 +29,14 @@ pub(crate) fn start(name: &str, brokers: u32, settings: &[&str]) -> Option<Broke
     started.map_err(|reason| broker::missing(&reason)).ok()
 }
 
+/// A broker that speaks TLS, asks for passwords and allows its users nothing but what ACLs do.
+pub(crate) fn start_secure(name: &str, users: &[&str]) -> Option<Broker> {
+    let mut arguments = vec!["--secure"];
+    arguments.extend(users.iter().flat_map(|user| ["--user", user]));
+    let started = Broker::start_with(name, &arguments);
+    started.map_err(|reason| broker::missing(&reason)).ok()
+}
+
 /// The independent client that says what read-committed consumers see.
 fn has_kcat() -> Result<(), String> {
     let asked = Command::new("kcat").arg("-V").output();
@@ -168,11 +176,17 @@ impl<'a> Processes<'a> {
 
     /// Starts a process of a stage; it is known by the port of its metrics.
     pub(crate) fn start(&mut self, stage: Stage) -> u16 {
+        self.start_with(stage, &[])
+    }
+
+    /// As [`Processes::start`], with settings in its environment.
+    pub(crate) fn start_with(&mut self, stage: Stage, settings: &[(&str, &str)]) -> u16 {
         let port = free_port();
         let listen = format!("127.0.0.1:{port}");
         let mut command = self
             .cluster
             .telex(&["run", stage.name(), "--metrics-listen", &listen]);
+        command.envs(settings.iter().copied());
         // Nobody reads while it runs, and a pipe would fill.
         let log = File::create(self.cluster.world.path().join(format!("{stage}-{port}.log"))).unwrap();
         command.stdout(Stdio::null()).stderr(log);

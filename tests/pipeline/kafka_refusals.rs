@@ -1,8 +1,10 @@
 //! Bad input on Kafka: a clear error that says what to do, the right exit code, nothing lost.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, SystemTime};
 
 use futures_executor::block_on;
 use rdkafka::ClientConfig;
@@ -10,8 +12,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use crate::bad_input::refuses;
-use crate::cluster::{Cluster, shared, start};
-use crate::world::{finish, rows, said, telex, wait_for};
+use crate::broker::missing;
+use crate::cluster::{Cluster, shared, start_secure};
+use crate::world::{Started, finish, free_port, rows, said, telex, wait_for};
 
 fn with_brokers(args: &[&str], brokers: &str) -> Output {
     finish(telex(&[args, &["--bus", "kafka", "--brokers", brokers]].concat()))
@@ -179,58 +182,137 @@ fn describe(cluster: &Cluster, topic: &str, setting: &str) -> String {
     resource.get(setting).unwrap().value.clone().unwrap()
 }
 
+/// A client of a secure broker: who it is and what it trusts.
+struct Client<'a> {
+    cluster: &'a Cluster,
+    user: &'a str,
+    password: PathBuf,
+    ca: PathBuf,
+}
+
+impl Client<'_> {
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.cluster.telex(args);
+        command
+            .env("TELEX__BUS__KAFKA__SECURITY_PROTOCOL", "SASL_SSL")
+            .env("TELEX__BUS__KAFKA__SSL_CA_LOCATION", &self.ca)
+            .env("TELEX__BUS__KAFKA__SASL_MECHANISMS", "SCRAM-SHA-512")
+            .env("TELEX__BUS__KAFKA__SASL_USERNAME", self.user)
+            .env("TELEX__BUS__KAFKA__SASL_PASSWORD_FILE", &self.password);
+        finish(command)
+    }
+}
+
+/// `make deploy-check` runs the pipeline with the rights of `telex topics rights` on such a broker.
 #[test]
-fn missing_rights_and_wrong_passwords_are_refused() {
-    let users = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"admin\" \
-                 password=\"right\" user_admin=\"right\" user_guest=\"guest\";";
-    let Some(broker) = start(
-        "rights",
-        1,
-        &[
-            "listener.security.protocol.map=PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name=PLAINTEXT",
-            "sasl.enabled.mechanisms=PLAIN",
-            "sasl.mechanism.inter.broker.protocol=PLAIN",
-            &format!("listener.name.plaintext.plain.sasl.jaas.config={users}"),
-            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users=User:admin;User:ANONYMOUS",
-        ],
-    ) else {
+fn missing_rights_wrong_passwords_and_authorities_are_refused() {
+    let Some(broker) = start_secure("rights", &["guest"]) else {
         return;
     };
     let cluster = Cluster::without_topics(&broker.address, "rights");
-    let run = |user: &str, password: &str, args: &[&str]| {
-        let secret = cluster.world.path().join("password");
-        std::fs::write(&secret, format!("{password}\n")).unwrap();
-        let mut command = cluster.telex(args);
-        command
-            .env("TELEX__BUS__KAFKA__SECURITY_PROTOCOL", "SASL_PLAINTEXT")
-            .env("TELEX__BUS__KAFKA__SASL_MECHANISMS", "PLAIN")
-            .env("TELEX__BUS__KAFKA__SASL_USERNAME", user)
-            .env("TELEX__BUS__KAFKA__SASL_PASSWORD_FILE", secret);
-        finish(command)
+    let client = |user: &'static str| Client {
+        cluster: &cluster,
+        user,
+        password: broker.folder.join(format!("users/{user}.password")),
+        ca: broker.folder.join("tls/ca.pem"),
     };
-    let out = run("admin", "right", &["topics", "apply"]);
+    let out = client("admin").run(&["topics", "apply"]);
     assert!(out.status.success(), "{}", said(&out));
+    let password = client("guest").password;
+    let mistaken = Client {
+        password,
+        ..client("admin")
+    };
+    refuses(&mistaken.run(&["tap"]), 78, &["Authentication failed", "sasl."]);
+    // An authority of the same name that did not sign the broker's certificate.
+    let other = Client {
+        ca: authority(cluster.world.path(), 30).0,
+        ..client("admin")
+    };
     refuses(
-        &run("admin", "wrong", &["tap"]),
+        &other.run(&["tap"]),
         78,
-        &["Authentication failed", "sasl."],
+        &["no Kafka broker answers", "certificate", "ssl."],
     );
     refuses(
-        &run("guest", "guest", &["run", "cleaner", "--once"]),
+        &client("guest").run(&["run", "cleaner", "--once"]),
         78,
-        &["allow this user"],
+        &["pages.v1", "allow this user", "telex topics rights"],
     );
-    let doctor = run("guest", "guest", &["doctor"]);
+    let doctor = client("guest").run(&["doctor"]);
     let text = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert_eq!(doctor.status.code(), Some(1), "{text}");
     assert!(text.contains("fix: allow this user"), "{text}");
-    let doctor = run("admin", "right", &["doctor"]);
+    let doctor = client("admin").run(&["doctor"]);
     assert!(
         doctor.status.success(),
         "{}",
         String::from_utf8_lossy(&doctor.stdout)
+    );
+}
+
+/// Makes an authority whose certificate is valid for so many days from the day before yesterday; certificate and key.
+fn authority(folder: &Path, days: i64) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (folder.join("ca.pem"), folder.join("ca.key"));
+    let mut parameters = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let from = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
+    parameters.not_before = from.into();
+    parameters.not_after = parameters.not_before + Duration::from_secs(days.unsigned_abs() * 24 * 3600);
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    parameters
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "local Kafka authority");
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let pem = |path: &Path, what: &str, der: &[u8]| {
+        // 48 bytes make a line of 64 characters.
+        let lines = der
+            .chunks(48)
+            .map(|line| data_encoding::BASE64.encode(line) + "\n");
+        let text = lines.collect::<String>();
+        std::fs::write(
+            path,
+            format!("-----BEGIN {what}-----\n{text}-----END {what}-----\n"),
+        )
+        .unwrap();
+    };
+    pem(
+        &certificate,
+        "CERTIFICATE",
+        parameters.self_signed(&pair).unwrap().der(),
+    );
+    pem(&key, "PRIVATE KEY", &pair.serialize_der());
+    (certificate, key)
+}
+
+/// A listener whose certificate ran out yesterday, of an authority that the client trusts.
+#[test]
+fn a_certificate_that_has_expired_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = authority(folder.path(), 1);
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut server = Command::new("openssl");
+    server
+        .args(["s_server", "-quiet", "-accept", &address, "-cert"])
+        .arg(&certificate)
+        .arg("-key")
+        .arg(key)
+        // At its end the listener would close connections.
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let Ok(server) = server.spawn() else {
+        return missing("openssl cannot be run; on Debian: apt-get install openssl");
+    };
+    let _server = Started(Some(server));
+    wait_for("the listener", || TcpStream::connect(&address).is_ok());
+    let mut command = telex(&["tap", "--bus", "kafka", "--brokers", &address]);
+    command
+        .env("TELEX__BUS__KAFKA__SECURITY_PROTOCOL", "SSL")
+        .env("TELEX__BUS__KAFKA__SSL_CA_LOCATION", certificate);
+    refuses(
+        &finish(command),
+        78,
+        &["no Kafka broker answers", "certificate", "ssl."],
     );
 }
 

@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod broker;
+mod canary;
 mod cluster;
 mod documents;
 mod import;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use telex_model::{ArticleId, Body, FrontierRecord, Item, Topic};
+use telex_model::{ArticleId, Body, FrontierRecord, Item, Page, Stage, Topic, canary_header};
 use telex_stream::{FinishedWork, Message, Outcome, Source, Waker, panic_text, read_value};
 use telex_telemetry::StageMetrics;
 use telex_web::{Client, HostLimits, Permit, Robots, Wait, host_key};
@@ -127,6 +127,21 @@ impl Fetcher {
             last_error: None,
             fetch: None,
         }
+    }
+
+    /// Passes a canary on: there is nothing to fetch of it and nothing to remember.
+    fn pass_on(&self, item: Item, header: (String, String)) -> Outcome {
+        self.shared.metrics.all().canary(Stage::Fetcher);
+        let page = Page {
+            first_seen: item.polled_at,
+            item,
+            revision: 1,
+            body: Body::Feed,
+            fetch_error: None,
+        };
+        let mut output = fetch::page_output(&page, &self.options.prefix, Timestamp::now());
+        output.headers.push(header);
+        Outcome::Emit(vec![output])
     }
 
     fn take_in(&mut self, item: Item, partition: u32) -> Outcome {
@@ -333,8 +348,12 @@ impl Source for Fetcher {
     }
 
     fn ingest(&mut self, message: &Message) -> Outcome {
+        let canary = canary_header(&message.headers);
         match read_value::<Item>(message, &Topic::Items) {
-            Ok(item) => self.take_in(item, message.partition),
+            Ok(item) => match canary {
+                Some(header) => self.pass_on(item, header),
+                None => self.take_in(item, message.partition),
+            },
             Err(outcome) => outcome,
         }
     }

@@ -34,6 +34,9 @@ pub const DEAD_TRUNCATED: &str = "telex_dead_truncated";
 /// The replay that a message was put back by: a word that is its own.
 pub const REPLAY: &str = "telex_replay";
 
+/// The message is a canary, put in at that time, RFC 3339.
+pub const CANARY: &str = "telex_canary";
+
 /// A message's headers: names with UTF-8 values, in order.
 pub type Headers = Vec<(String, String)>;
 

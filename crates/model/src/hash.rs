@@ -87,6 +87,9 @@ impl ArticleId {
 }
 
 impl FeedId {
+    /// The feed that canaries are of; no address has it.
+    pub const CANARY: Self = Self(0);
+
     /// Makes the id of the feed at an address.
     pub fn of(url: &Url) -> Self {
         Self(hash128(&["feed", &canonical_url(url)]))

@@ -3,14 +3,19 @@
 //! Pure: no tokio, no Kafka, no clock, no environment, no files. Everything that two stages must agree on is
 //! here and nowhere else.
 
+mod asyncapi;
+mod canary;
 pub mod canonical;
 pub mod event;
 mod hash;
 mod message;
+mod rights;
 mod schema;
 mod tag;
 mod topic;
 
+pub use asyncapi::asyncapi;
+pub use canary::{canary, canary_header};
 pub use canonical::{at_publisher, canonical_url, domain};
 pub use hash::{ArticleId, FeedId, ParseIdError, content_hash, short_hash};
 pub use message::{
@@ -18,6 +23,7 @@ pub use message::{
     FrontierRecord, Item, Moving, Origin, Page, RequestHeaders, Said, SeenItems, Source, Subscription,
     Tagged,
 };
+pub use rights::{Operation, Resource, Right, Role, rights};
 pub use schema::{SCHEMAS, schema};
 pub use tag::{Concept, ConceptKind, Evidence, Kind, Tag, Where};
 pub use topic::{

@@ -60,6 +60,43 @@ impl Stage {
             Stage::Sink => Topic::Tagged,
         }
     }
+
+    /// The topic that holds what the stage remembers.
+    pub fn state(self) -> Option<Topic> {
+        match self {
+            Stage::Poller => Some(Topic::FeedState),
+            Stage::Fetcher => Some(Topic::Frontier),
+            Stage::Cleaner | Stage::Classifier | Stage::Sink => None,
+        }
+    }
+
+    /// Tells whether the stage's memory is its input as well.
+    pub fn restores_input(self) -> bool {
+        self == Stage::Poller
+    }
+
+    /// The topics that the stage writes its results to, but for those of tags, state and dead letters.
+    pub fn outputs(self) -> Vec<Topic> {
+        match self {
+            Stage::Poller => vec![Topic::Items],
+            Stage::Fetcher => vec![Topic::Pages],
+            Stage::Cleaner => vec![Topic::Articles],
+            Stage::Classifier => vec![Topic::Tagged, Topic::Canary],
+            Stage::Sink => Vec::new(),
+        }
+    }
+
+    /// All topics that the stage reads or writes, but for those of tags.
+    pub fn topics(self) -> Vec<Topic> {
+        let mut all = vec![self.input()];
+        all.extend(self.state());
+        all.extend(self.outputs());
+        if self == Stage::Sink {
+            all.push(Topic::Canary);
+        }
+        all.push(Topic::DeadLetters(self));
+        all
+    }
 }
 
 impl fmt::Display for Stage {
@@ -87,6 +124,8 @@ pub enum Topic {
     Tagged,
     /// The articles of one tag.
     TaggedWith(String),
+    /// Canaries at the end of their way.
+    Canary,
     /// What a stage could not process.
     DeadLetters(Stage),
 }
@@ -127,6 +166,7 @@ impl Topic {
             Topic::Pages,
             Topic::Articles,
             Topic::Tagged,
+            Topic::Canary,
         ];
         all.extend(Stage::ALL.map(Topic::DeadLetters));
         all
@@ -160,6 +200,7 @@ impl Topic {
             Topic::Articles => format!("{prefix}.articles.v1"),
             Topic::Tagged => format!("{prefix}.tagged.v1"),
             Topic::TaggedWith(tag) => format!("{prefix}.tagged.{tag}.v1"),
+            Topic::Canary => format!("{prefix}.canary.v1"),
             Topic::DeadLetters(stage) => format!("{prefix}.dead-letters.{stage}.v1"),
         }
     }
@@ -168,7 +209,7 @@ impl Topic {
     pub fn spec(&self) -> TopicSpec {
         let cleanup = match self {
             Topic::Feeds | Topic::FeedState | Topic::Frontier => Cleanup::Compact,
-            Topic::Pages => Cleanup::Delete(DAY),
+            Topic::Pages | Topic::Canary => Cleanup::Delete(DAY),
             Topic::Items | Topic::Articles => Cleanup::Delete(7 * DAY),
             Topic::Tagged | Topic::TaggedWith(_) | Topic::DeadLetters(_) => Cleanup::Delete(30 * DAY),
         };
@@ -189,6 +230,7 @@ impl Topic {
             Topic::Pages => "telex.page.v1",
             Topic::Articles => "telex.article.v1",
             Topic::Tagged | Topic::TaggedWith(_) => "telex.tagged.v1",
+            Topic::Canary => "telex.canary.v1",
             Topic::DeadLetters(_) => "telex.dead-letter.v1",
         }
     }

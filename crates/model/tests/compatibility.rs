@@ -7,27 +7,37 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
-use telex_model::{Article, FeedRecord, FeedState, FrontierRecord, Item, Page, SCHEMAS, Tagged, schema};
+use telex_model::{
+    Article, FeedRecord, FeedState, FrontierRecord, Item, Page, SCHEMAS, Tagged, asyncapi, schema,
+};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schemas")
 }
 
-/// The schemas of the release in the repository; written anew by `TELEX_UPDATE_SCHEMAS=1 cargo test`.
+/// The contract: file name and text of every schema and of the AsyncAPI document.
+fn contract() -> Vec<(String, String)> {
+    let schema_of = |name: &&str| serde_json::to_string_pretty(&schema(name).unwrap()).unwrap() + "\n";
+    let mut all: Vec<(String, String)> = SCHEMAS
+        .iter()
+        .map(|name| (format!("{name}.schema.json"), schema_of(name)))
+        .collect();
+    let document = serde_json::to_string_pretty(&asyncapi()).unwrap() + "\n";
+    all.push(("telex.asyncapi.json".to_owned(), document));
+    all
+}
+
+/// The contract in the repository is that of the types; written anew by `TELEX_UPDATE_SCHEMAS=1 cargo test`.
 #[test]
 fn schemas_in_the_repository_are_those_of_the_types() {
-    for name in SCHEMAS {
-        let path = folder().join(format!("{name}.schema.json"));
-        let now = serde_json::to_string_pretty(&schema(name).unwrap()).unwrap() + "\n";
+    for (name, now) in contract() {
+        let path = folder().join(&name);
         if std::env::var_os("TELEX_UPDATE_SCHEMAS").is_some() {
             if let Ok(old) = std::fs::read_to_string(&path) {
-                assert_compatible(
-                    name,
-                    &serde_json::from_str(&old).unwrap(),
-                    &serde_json::from_str(&now).unwrap(),
-                );
+                demand_compatible(&name, &old, &now);
             }
             std::fs::write(&path, &now).unwrap();
         }
@@ -39,64 +49,132 @@ fn schemas_in_the_repository_are_those_of_the_types() {
     }
 }
 
-/// Whatever the old schema demanded is still demanded of writers, and nothing that readers knew is gone.
-fn assert_compatible(path: &str, old: &Value, new: &Value) {
-    match (old, new) {
-        (Value::Object(old), Value::Object(new)) => {
-            if let Some(fields) = old.get("properties").and_then(Value::as_object) {
-                let required = |v: &serde_json::Map<String, Value>| -> BTreeSet<String> {
-                    let list = v
-                        .get("required")
-                        .and_then(Value::as_array)
-                        .cloned()
-                        .unwrap_or_default();
-                    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-                };
-                let added: Vec<_> = required(new).difference(&required(old)).cloned().collect();
-                assert!(added.is_empty(), "{path}: {added:?} became required");
-                for name in fields.keys() {
-                    assert!(new["properties"].get(name).is_some(), "{path}: {name} is gone");
-                }
-            }
-            for (key, value) in old {
-                if key != "description" && key != "required" {
-                    let other = new.get(key).unwrap_or_else(|| panic!("{path}/{key} is gone"));
-                    assert_compatible(&format!("{path}/{key}"), value, other);
-                }
+/// Nothing that consumers go by is taken away from what was committed last, nor from the commit before, which is the
+/// state of the branch that a merge came upon, nor from `TELEX_CONTRACT_BASE`, such as the tag of a release.
+#[test]
+fn the_contract_keeps_what_was_committed() {
+    let base = std::env::var("TELEX_CONTRACT_BASE").ok();
+    let git = |commit: &str, name: &str| {
+        let shown = Command::new("git")
+            .args(["show", &format!("{commit}:./schemas/{name}")])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output();
+        let shown = shown.ok().filter(|out| out.status.success())?;
+        String::from_utf8(shown.stdout).ok()
+    };
+    for (name, now) in contract() {
+        for commit in ["HEAD", "HEAD^"].into_iter().chain(base.as_deref()) {
+            // Not there before the file was, nor where the sources came without their history.
+            if let Some(old) = git(commit, &name) {
+                demand_compatible(&format!("{commit}:{name}"), &old, &now);
             }
         }
-        (Value::Array(old), Value::Array(new)) => {
-            assert!(
-                old.iter().all(|o| new.contains(o) || o.is_object()),
-                "{path}: {old:?} became {new:?}"
-            );
-        }
-        _ => assert_eq!(old, new, "{path}"),
     }
 }
 
-#[test]
-#[should_panic(expected = "x became required")]
-fn a_new_required_field_is_incompatible() {
-    let old = json!({"properties": {"a": {"type": "string"}}, "required": ["a"]});
-    let new =
-        json!({"properties": {"a": {"type": "string"}, "x": {"type": "string"}}, "required": ["a", "x"]});
-    // The message lists the field with quotes; compare it without.
-    let result = std::panic::catch_unwind(|| assert_compatible("t", &old, &new)).unwrap_err();
-    panic!(
-        "{}",
-        result
-            .downcast_ref::<String>()
-            .unwrap()
-            .replace(['"', '[', ']'], "")
-    );
+fn demand_compatible(name: &str, old: &str, new: &str) {
+    let parse = |text| serde_json::from_str::<Value>(text).unwrap();
+    let found = problems(name, &parse(old), &parse(new));
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// What says nothing about the shape of messages.
+const WORDS: [&str; 6] = [
+    "description",
+    "title",
+    "summary",
+    "version",
+    "examples",
+    "default",
+];
+
+/// Finds what a reader or writer of the old contract would miss: a field, channel or message that is gone, one of
+/// another type, one that need not be there any more, one that writers now must know. Fields, channels and values of
+/// enumerations may be added.
+fn problems(path: &str, old: &Value, new: &Value) -> Vec<String> {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            let inside = |(key, value): (&String, &Value)| match (key.as_str(), new.get(key)) {
+                (word, _) if WORDS.contains(&word) && value.is_string() => Vec::new(),
+                ("examples" | "default", _) => Vec::new(),
+                (_, None) => vec![format!("{path}: {key} is gone")],
+                ("required", Some(now)) => required(path, value, now),
+                ("type", Some(now)) if value != now => {
+                    vec![format!("{path}: of type {now}, no longer {value}")]
+                }
+                (_, Some(now)) => problems(&format!("{path}/{key}"), value, now),
+            };
+            let mut found: Vec<String> = old.iter().flat_map(inside).collect();
+            if !old.contains_key("required") && old.contains_key("properties") {
+                let now = new.get("required").unwrap_or(&Value::Null);
+                found.extend(required(path, &json!([]), now));
+            }
+            found
+        }
+        (Value::Array(old), Value::Array(new)) => old
+            .iter()
+            .filter(|o| !new.iter().any(|n| problems(path, o, n).is_empty()))
+            .map(|o| format!("{path}: {o} is gone"))
+            .collect(),
+        _ if old == new => Vec::new(),
+        _ => vec![format!("{path}: {new}, no longer {old}")],
+    }
+}
+
+fn required(path: &str, old: &Value, new: &Value) -> Vec<String> {
+    let names = |list: &Value| -> BTreeSet<String> {
+        let all = list.as_array().into_iter().flatten();
+        all.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let (old, new) = (names(old), names(new));
+    let added = new
+        .difference(&old)
+        .map(|n| format!("{path}: {n} became required"));
+    let lost = old
+        .difference(&new)
+        .map(|n| format!("{path}: {n} is no longer required"));
+    added.chain(lost).collect()
 }
 
 #[test]
-#[should_panic(expected = "b is gone")]
-fn a_lost_field_is_incompatible() {
-    let old = json!({"properties": {"a": {}, "b": {}}});
-    assert_compatible("t", &old, &json!({"properties": {"a": {}}}));
+fn what_consumers_would_miss_is_found() {
+    let old = json!({
+        "properties": {"a": {"type": "string", "description": "A."}, "b": {"$ref": "#/$defs/B"}}, "required": ["a"],
+        "$defs": {"B": {"oneOf": [{"const": "x", "description": "X."}, {"const": "y"}]}},
+    });
+    let check = |pointer: &str, value: Value, expected: &[&str]| {
+        let mut new = old.clone();
+        *new.pointer_mut(pointer).unwrap() = value;
+        assert_eq!(problems("t", &old, &new), expected, "{pointer}");
+    };
+    check("/properties/a/description", json!("Another."), &[]);
+    check(
+        "/properties",
+        json!({"a": {"type": "string"}}),
+        &["t/properties: b is gone"],
+    );
+    check(
+        "/properties/a/type",
+        json!(["string", "null"]),
+        &["t/properties/a: of type [\"string\",\"null\"], no longer \"string\""],
+    );
+    check("/required", json!([]), &["t: a is no longer required"]);
+    check("/required", json!(["a", "b"]), &["t: b became required"]);
+    check(
+        "/$defs/B/oneOf",
+        json!([{"const": "x"}, {"const": "z"}]),
+        &["t/$defs/B/oneOf: {\"const\":\"y\"} is gone"],
+    );
+    check(
+        "/$defs/B/oneOf",
+        json!([{"const": "x"}, {"const": "y"}, {"const": "z"}]),
+        &[],
+    );
+    let (old, new) = (
+        json!({"properties": {}}),
+        json!({"properties": {"x": {}}, "required": ["x"]}),
+    );
+    assert_eq!(problems("t", &old, &new), ["t: x became required"]);
 }
 
 fn item() -> Value {

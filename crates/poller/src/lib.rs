@@ -46,6 +46,7 @@
 //! | ten thousand feeds are polled in time | `an_hour_of_ten_thousand_feeds_is_in_time_and_forgets_none`, `the_poller_can_be_measured` |
 
 mod archive;
+mod canary;
 mod health;
 mod interval;
 mod items;

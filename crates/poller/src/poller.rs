@@ -17,6 +17,7 @@ use telex_web::{Client, HostLimits, Permit};
 use tokio::runtime::Handle;
 use url::Url;
 
+use crate::canary::Canary;
 use crate::items::ItemRules;
 use crate::poll::{self, OUTCOMES, Polled, REQUEST_OUTCOMES, Shared, Task};
 use crate::schedule::Schedule;
@@ -48,6 +49,8 @@ pub struct PollerOptions {
     pub concurrency: usize,
     /// Poll every feed once, due or not, and be idle after that.
     pub once: bool,
+    /// Time between two canaries; none are put in where absent.
+    pub canary: Option<Duration>,
     /// Subscriptions to the changes of feeds that name a hub.
     pub websub: Option<WebSub>,
 }
@@ -72,6 +75,7 @@ pub struct Poller {
     report: Arc<PollerReport>,
     feeds: HashMap<FeedId, Feed>,
     schedule: Schedule,
+    canary: Option<Canary>,
     sender: Sender<Done>,
     receiver: Receiver<Done>,
     in_flight: usize,
@@ -118,6 +122,7 @@ impl Poller {
             websub: options.websub.clone(),
         };
         Self {
+            canary: options.canary.map(Canary::new),
             options,
             shared,
             runtime,

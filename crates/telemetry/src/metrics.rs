@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
@@ -81,6 +82,10 @@ pub struct Metrics {
     pub published_to_tagged: Histogram,
     /// Seconds from first seen to the tag.
     pub seen_to_tagged: Histogram,
+    /// Canaries that a stage put in, passed on or saw arrive.
+    canaries: IntCounterVec,
+    canary_put_in: Gauge,
+    canary_way: Histogram,
     /// Bytes of the embedded bus on disk.
     bus_bytes: IntGauge,
     /// Bytes that the embedded bus may take.
@@ -122,6 +127,11 @@ pub struct StageMetrics {
     pub partitions: IntGauge,
     /// 1 while the stage has stopped because too much of its input became dead letters.
     pub breaker: IntGauge,
+}
+
+/// Seconds since 1970.
+fn seconds(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
 }
 
 /// Results of a commit, as labels.
@@ -276,6 +286,20 @@ impl Metrics {
                 "telex_topic_files_broken",
                 "1 while changed topic files are wrong and those before stay in use.",
             ),
+            canaries: b.counters(
+                "telex_canaries_total",
+                "Canaries that the poller put in, stages passed on and the sink saw arrive.",
+                &["stage"],
+            ),
+            canary_put_in: b.float_gauge(
+                "telex_canary_put_in_timestamp_seconds",
+                "When the newest canary that arrived was put in; the sink's start until one has; 0 in other stages.",
+            ),
+            canary_way: b.histogram(
+                "telex_canary_way_seconds",
+                "Seconds of a canary from the poller to the sink.",
+                &WAY_SECONDS,
+            ),
             bus_bytes: b.gauge("telex_bus_bytes", "Bytes of the embedded bus on disk."),
             bus_limit_bytes: b.gauge("telex_bus_limit_bytes", "Bytes that the embedded bus may take."),
             bus_tail_bytes: b.gauge(
@@ -290,7 +314,36 @@ impl Metrics {
             &["version"],
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        for stage in Stage::ALL {
+            drop(metrics.canaries.with_label_values(&[stage.name()]));
+        }
         Arc::new(metrics)
+    }
+
+    /// Counts a canary in a stage.
+    pub fn canary(&self, stage: Stage) {
+        self.canaries.with_label_values(&[stage.name()]).inc();
+    }
+
+    /// Canaries that a stage has counted.
+    pub fn canaries(&self, stage: Stage) -> u64 {
+        self.canaries.with_label_values(&[stage.name()]).get()
+    }
+
+    /// Has the age of canaries count from then on.
+    pub fn canary_expected(&self, since: Timestamp) {
+        self.canary_put_in.set(seconds(since));
+    }
+
+    /// Takes in that a canary has arrived. One that was overtaken by a later one, or comes again, says nothing new.
+    pub fn canary_arrived(&self, put_in: Timestamp, now: Timestamp) {
+        let newest = self.canary_put_in.get();
+        self.canary(Stage::Sink);
+        if seconds(put_in) > newest {
+            self.canary_put_in.set(seconds(put_in));
+            self.canary_way
+                .observe(now.duration_since(put_in).as_secs_f64().max(0.0));
+        }
     }
 
     /// Gives the metrics of a stage; each reason gets its series at 0.
@@ -470,6 +523,10 @@ impl Builder {
 
     fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
         self.register(GaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn float_gauge(&self, name: &str, help: &str) -> Gauge {
+        self.register(Gauge::new(name, help))
     }
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {

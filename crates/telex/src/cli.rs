@@ -429,12 +429,29 @@ pub(crate) enum TopicsCommand {
     Plan,
     /// Make the topics that are missing and raise what is too low; takes nothing away, safe to repeat.
     Apply,
+    /// Print what each stage, and whoever works beside them, must be allowed on Kafka: commands of kafka-acls.sh, or
+    /// with `--output json` the table.
+    Rights(RightsArgs),
     /// Learn what the signals of the topic files weigh, and show how good that is on sources not seen.
     Train(TrainArgs),
     /// Compare the topic files' answers with labels.
     Test(LabelledArgs),
     /// Show which tags other topic files would give to stored articles.
     Diff(DiffArgs),
+}
+
+/// Arguments of `topics rights`.
+#[derive(Debug, Args)]
+pub(crate) struct RightsArgs {
+    /// Whose rights; everybody's where absent.
+    #[arg(
+        long,
+        value_parser = clap::builder::PossibleValuesParser::new(telex_model::Role::ALL.map(telex_model::Role::name))
+    )]
+    pub(crate) role: Option<String>,
+    /// The users that get them; `{role}` stands for the name of the role.
+    #[arg(long, value_name = "USER", default_value = "User:telex-{role}")]
+    pub(crate) principal: String,
 }
 
 /// Labelled articles.
@@ -557,10 +574,15 @@ pub(crate) struct HealthArgs {
     pub(crate) address: Option<SocketAddr>,
 }
 
+/// Name of the AsyncAPI document of all topics among the schemas.
+pub(crate) const ASYNCAPI: &str = "asyncapi";
+
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
-    /// Name of the message; all names where absent.
-    #[arg(value_parser = clap::builder::PossibleValuesParser::new(telex_model::SCHEMAS))]
+    /// Name of the message, or `asyncapi` for the AsyncAPI 3 document of all topics; all names where absent.
+    #[arg(
+        value_parser = clap::builder::PossibleValuesParser::new(telex_model::SCHEMAS.into_iter().chain([ASYNCAPI]))
+    )]
     pub(crate) name: Option<String>,
 }

@@ -15,6 +15,7 @@ mod labelled;
 mod live;
 mod put_back;
 mod replay;
+mod rights;
 mod rows;
 mod run;
 mod tap;
@@ -75,6 +76,7 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::DeadLetters(args) => dead_letters::run(&context, args),
         Command::Import(args) => import::run(&context, &args),
         Command::Replay(args) => replay::run(&context, &args),
+        Command::Topics(TopicsCommand::Rights(args)) => rights::run(&context, &args),
         Command::Topics(TopicsCommand::Train(args)) => topic_files::train(&context, &args),
         Command::Topics(TopicsCommand::Test(args)) => topic_files::test(&context, &args),
         Command::Topics(TopicsCommand::Diff(args)) => topic_files::diff(&context, &args),
@@ -207,9 +209,11 @@ fn of_command(layers: &mut Layers, command: &Command) {
 
 fn schema(name: Option<&str>) -> Result<(), CliError> {
     match name {
+        Some(crate::cli::ASYNCAPI) => output::json(&telex_model::asyncapi()),
         Some(name) => output::json(&telex_model::schema(name)),
         None => telex_model::SCHEMAS
             .iter()
+            .chain([&crate::cli::ASYNCAPI])
             .try_for_each(|name| output::line(name)),
     }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) fetcher: Fetcher,
     pub(crate) classifier: ClassifierConfig,
     pub(crate) sink: Sink,
+    pub(crate) canary: Canary,
     pub(crate) metrics: MetricsConfig,
     pub(crate) log: Log,
 }
@@ -286,6 +287,26 @@ impl Default for Sink {
         Self {
             sqlite: true,
             json_lines: None,
+        }
+    }
+}
+
+/// Canaries: items of our own that go through all stages to `telex.canary.v1`, so that their age tells whether news
+/// could.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Canary {
+    /// Pollers put them in, sinks time them.
+    pub(crate) enabled: bool,
+    /// Time between two, for all pollers together.
+    pub(crate) interval: Period,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            interval: Period::seconds(60),
         }
     }
 }

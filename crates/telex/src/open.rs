@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telex_classifier::{Classifier, Problem, TopicFile};
-use telex_model::Topic;
+use telex_model::{Stage, Topic};
 use telex_stream::kafka::{KafkaBus, KafkaOptions};
 use telex_stream::sqlite::{SqliteBus, SqliteOptions, Usage};
 use telex_stream::{Bus, BusError};
@@ -44,13 +44,21 @@ impl OpenBus {
         }
     }
 
-    /// Sees to it that stages can work with the fixed topics and these: makes them on the embedded bus, checks them
-    /// on Kafka, where making them is an operator's decision.
-    pub(crate) fn ensure(&self, prefix: &str, topics: &[Topic]) -> Result<(), BusError> {
-        let all = [&Topic::fixed(), topics].concat();
+    /// Sees to it that stages can work with their topics and those of these tags: makes all topics on the embedded bus;
+    /// checks those of the stages on Kafka, where making them is an operator's decision and others may be closed to
+    /// this user.
+    pub(crate) fn ensure(&self, prefix: &str, stages: &[Stage], tags: &[Topic]) -> Result<(), BusError> {
         match &self.kind {
-            OpenKind::Sqlite(bus) => bus.create_topics(prefix, &all),
-            OpenKind::Kafka(bus) => bus.verify(prefix, &all),
+            OpenKind::Sqlite(bus) => bus.create_topics(prefix, &[&Topic::fixed(), tags].concat()),
+            OpenKind::Kafka(bus) => {
+                let mut topics: Vec<Topic> = stages.iter().flat_map(|s| s.topics()).collect();
+                if stages.contains(&Stage::Classifier) {
+                    topics.extend_from_slice(tags);
+                }
+                topics.sort();
+                topics.dedup();
+                bus.verify(prefix, &topics)
+            }
         }
     }
 }

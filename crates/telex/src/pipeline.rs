@@ -1,5 +1,6 @@
 //! Runs stages, each on a thread of its own, and brings them to an end in order.
 
+mod canary;
 mod feeds;
 
 use std::collections::BTreeMap;
@@ -104,7 +105,7 @@ impl Pipeline {
         let classifier = Arc::new(open::classifier(config)?);
         let tag_topics = open::tag_topics(&classifier)?;
         let topics: Vec<Topic> = tag_topics.iter().map(|(_, t)| t.clone()).collect();
-        open.ensure(&config.bus.topic_prefix, &topics)?;
+        open.ensure(&config.bus.topic_prefix, stages, &topics)?;
         let mut setup = Setup {
             config,
             open,
@@ -119,6 +120,9 @@ impl Pipeline {
         let mut running = Vec::new();
         for (stage, session) in stages.iter().zip(setup.sessions(stages)?) {
             running.push(setup.stage(*stage, session, &classifier, &tag_topics)?);
+        }
+        if stages.contains(&Stage::Sink) {
+            running.extend(setup.canary()?);
         }
         Ok(Self {
             stages: running,
@@ -201,7 +205,9 @@ impl Pipeline {
             feeds: count(&self.polled.polled),
             feeds_failed: count(&self.polled.failed),
             items: count(&self.polled.items),
-            articles: of(Stage::Classifier).messages_in,
+            articles: of(Stage::Classifier)
+                .messages_in
+                .saturating_sub(self.metrics.canaries(Stage::Classifier)),
             tagged: self
                 .tags
                 .iter()
@@ -326,6 +332,7 @@ impl Setup<'_> {
             },
             concurrency: usize::try_from(config.concurrency.get()).unwrap_or(usize::MAX),
             once: self.once,
+            canary: self.canary_interval(),
         };
         let (client, limits) = (self.client.clone(), self.limits.clone());
         let mut poller = Poller::new(

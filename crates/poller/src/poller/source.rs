@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use jiff::SignedDuration;
-use telex_model::{FeedId, FeedSignal, FeedState, Topic};
+use telex_model::{FeedId, FeedSignal, FeedState, Stage, Topic};
 use telex_stream::{FinishedWork, Message, Outcome, Source};
 
 use super::{Done, KEEPS_FREE, ONCE_WAITS, Poller};
+use crate::canary::Canary;
 use crate::schedule::Next;
 use crate::tracked::{Feed, count_change};
 
@@ -48,6 +49,9 @@ impl Source for Poller {
     }
 
     fn assigned(&mut self, partition: u32) {
+        if let Some(canary) = &mut self.canary {
+            canary.assigned(partition);
+        }
         let ids: Vec<FeedId> = self
             .feeds
             .iter()
@@ -62,6 +66,9 @@ impl Source for Poller {
     }
 
     fn revoked(&mut self, partitions: &[u32]) {
+        if let Some(canary) = &mut self.canary {
+            canary.revoked(partitions);
+        }
         let metrics = &self.shared.metrics;
         self.feeds.retain(|_, f| {
             let kept = !partitions.contains(&f.partition);
@@ -89,6 +96,40 @@ impl Source for Poller {
     }
 
     fn start(&mut self, now: Instant) -> Option<Instant> {
+        let polls = self.start_polls(now);
+        let canary = self.canary.as_ref().and_then(Canary::next_at);
+        polls.into_iter().chain(canary).min()
+    }
+
+    fn finished(&mut self) -> Vec<FinishedWork> {
+        let done: Vec<Done> = self.receiver.try_iter().collect();
+        let mut work: Vec<FinishedWork> = done.into_iter().filter_map(|d| self.finish(d)).collect();
+        let canary = self.canary.as_mut();
+        if let Some(put_in) = canary.and_then(|c| c.due(Instant::now(), &self.options.prefix)) {
+            self.shared.metrics.all().canary(Stage::Poller);
+            work.push(put_in);
+        }
+        work
+    }
+
+    fn clock_was_set(&mut self, _by: SignedDuration) {
+        let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.reschedule(id));
+    }
+
+    fn keeps_free(&self) -> u8 {
+        KEEPS_FREE
+    }
+
+    fn idle(&self) -> bool {
+        let waiting = |f: &Feed| f.record.as_ref().is_some_and(|r| !r.paused) && !f.polled;
+        self.in_flight == 0 && !(self.options.once && self.feeds.values().any(waiting))
+    }
+}
+
+impl Poller {
+    /// Begins the polls that are due.
+    fn start_polls(&mut self, now: Instant) -> Option<Instant> {
         // With all hands full, the next poll that ends wakes the session.
         while self.in_flight < self.options.concurrency {
             let feeds = &self.feeds;
@@ -111,24 +152,5 @@ impl Source for Poller {
             }
         }
         None
-    }
-
-    fn finished(&mut self) -> Vec<FinishedWork> {
-        let done: Vec<Done> = self.receiver.try_iter().collect();
-        done.into_iter().filter_map(|d| self.finish(d)).collect()
-    }
-
-    fn clock_was_set(&mut self, _by: SignedDuration) {
-        let ids: Vec<FeedId> = self.feeds.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.reschedule(id));
-    }
-
-    fn keeps_free(&self) -> u8 {
-        KEEPS_FREE
-    }
-
-    fn idle(&self) -> bool {
-        let waiting = |f: &Feed| f.record.as_ref().is_some_and(|r| !r.paused) && !f.polled;
-        self.in_flight == 0 && !(self.options.once && self.feeds.values().any(waiting))
     }
 }

@@ -114,6 +114,7 @@ impl Installation {
             &telex_poller::DEAD_REASONS,
         );
         let options = PollerOptions {
+            canary: None,
             prefix: PREFIX.to_owned(),
             rules: self.rules.clone(),
             concurrency: 64,

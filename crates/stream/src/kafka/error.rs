@@ -88,13 +88,13 @@ fn hint(code: Option<RDKafkaErrorCode>) -> &'static str {
             "check security.protocol, sasl.* and ssl.* of the Kafka client's settings against the broker's listener"
         }
         Some(Code::TopicAuthorizationFailed) => {
-            "allow this user READ, WRITE and DESCRIBE on the topics that begin with the prefix"
+            "allow this user on the topic what `telex topics rights` lists for it"
         }
         Some(Code::GroupAuthorizationFailed) => {
-            "allow this user READ and DESCRIBE on the groups that begin with the prefix"
+            "allow this user READ on the group, as `telex topics rights` lists it"
         }
         Some(Code::TransactionalIdAuthorizationFailed) => {
-            "allow this user WRITE and DESCRIBE on the transactional ids that begin with the prefix"
+            "allow this user WRITE on the transactional id, as `telex topics rights` lists it"
         }
         Some(Code::ClusterAuthorizationFailed) => {
             "allow this user IDEMPOTENT_WRITE (and CREATE for `telex topics apply`) on the cluster"

@@ -241,8 +241,25 @@ impl Transactions {
             std::thread::sleep(NAP);
         }
         match producer.context().take() {
-            Some(undelivered) => Err(refused(&undelivered)),
+            Some(undelivered) => Err(refused(&Self::explained(producer, undelivered))),
             None => Ok(()),
+        }
+    }
+
+    /// Puts the reason in place of its consequence: where a transaction fails as a whole, as for a right that is
+    /// missing, the client says of its records only that they were thrown away.
+    fn explained(producer: &BaseProducer<Deliveries>, undelivered: Undelivered) -> Undelivered {
+        let Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) = undelivered.code else {
+            return undelivered;
+        };
+        // Refused in any case, since one is begun; of a transaction that has failed it tells why.
+        match producer.begin_transaction() {
+            Err(error) if code(&error).is_some_and(is_permanent) => Undelivered {
+                code: code(&error),
+                reason: error.to_string(),
+                ..undelivered
+            },
+            _ => undelivered,
         }
     }
 

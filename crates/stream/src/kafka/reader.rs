@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::bus::BusError;
@@ -83,6 +83,13 @@ impl Reader {
             let read = match self.consumer.poll(SLICE) {
                 Some(Ok(record)) => Read::Message(message(&record)),
                 Some(Err(KafkaError::PartitionEOF(_))) => Read::End,
+                // The client looks for the coordinator of its group, which nothing here asks anything of: that this
+                // user may not use the group takes nothing away.
+                Some(Err(error))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) =>
+                {
+                    continue;
+                }
                 Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_permanent) => {
                     return Err(failed(&error));
                 }

@@ -180,8 +180,13 @@ impl KafkaSession {
     }
 
     fn fault(&mut self, error: &KafkaError) -> Result<(), Fatal> {
-        let what = format!("{} cannot be read", self.config.input);
         let code = error.rdkafka_error_code();
+        let what = match code {
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+                format!("group {} cannot be joined", self.config.group)
+            }
+            _ => format!("{} cannot be read", self.config.input),
+        };
         if matches!(error, KafkaError::MessageConsumptionFatal(_)) || code.is_some_and(is_permanent) {
             return Err(unusable(&what, error).into());
         }

@@ -82,8 +82,9 @@ impl Topics {
             reason = met.filter(|code| is_configuration(*code)).or(reason);
         }
         let fault = self.client.context().fault().unwrap_or_else(|| text(error));
-        // Told by the client in words only.
-        if fault.contains("SSL handshake failed") || fault.contains("SASL") {
+        // Told by the client in words only, of a certificate in one or the other.
+        let words = ["SSL handshake failed", "certificate verify failed", "SASL"];
+        if words.iter().any(|word| fault.contains(word)) {
             reason = Some(RDKafkaErrorCode::Authentication);
         }
         let what = format!("no Kafka broker answers at {}: {fault}", self.options.brokers);

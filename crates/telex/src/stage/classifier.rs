@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use telex_classifier::{Classifier, Document};
 use telex_model::event::{self, header};
-use telex_model::{Article, Tagged, Topic, to_json};
+use telex_model::{Article, ArticleId, Stage, Tagged, Topic, canary_header, to_json};
 use telex_stream::{Message, Outcome, Output, Route, Transform, read_value};
 use telex_telemetry::Metrics;
 
@@ -78,6 +78,24 @@ impl ClassifierStage {
             .for_each(|(tag, _)| drop(self.metrics.tagged.with_label_values(&[tag])));
     }
 
+    /// Sends a canary to its own topic, and to no other.
+    fn canary(&self, message: &Message, id: ArticleId, value: Bytes, header: (String, String)) -> Output {
+        let topic = Topic::Canary;
+        let mut headers = event::headers(&topic, "classifier", id.to_string(), Timestamp::now());
+        headers.push((
+            event::TRACEPARENT.to_owned(),
+            event::traceparent(id, 1, "classifier"),
+        ));
+        headers.push(header);
+        Output {
+            topic: topic.name(&self.prefix),
+            key: Bytes::clone(&message.key),
+            route: Route::Key,
+            value: Some(value),
+            headers,
+        }
+    }
+
     fn count(&self, tagged: &Tagged, now: Timestamp, again: bool) {
         let age = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
         tagged
@@ -120,6 +138,10 @@ impl Transform for ClassifierStage {
         headers.push((event::TAGS.to_owned(), tags.join(",")));
         headers.push((event::FIRST_SEEN.to_owned(), first_seen.to_string()));
         let value = Bytes::from(to_json(&tagged));
+        if let Some(canary) = canary_header(&message.headers) {
+            self.metrics.canary(Stage::Classifier);
+            return Outcome::Emit(vec![self.canary(message, id, value, canary)]);
+        }
         let output = |topic: &Topic, value: Option<Bytes>| Output {
             topic: topic.name(&self.prefix),
             key: Bytes::clone(&message.key),

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use telex_cleaner::{Cleaned, Confidence, Date, clean_html, clean_text, fragment_text};
-use telex_model::{Article, Body, DateConfidence, Item, Kind, Page, Topic, event, to_json};
+use telex_model::{
+    Article, Body, DateConfidence, Item, Kind, Page, Stage, Topic, canary_header, event, to_json,
+};
 use telex_stream::{Message, Outcome, Output, Route, Transform, read_value};
 use telex_telemetry::Metrics;
 
@@ -49,7 +51,11 @@ impl Transform for CleanerStage {
         let Some(article) = article(page) else {
             return Outcome::Drop("no_text");
         };
-        self.metrics.kinds.with_label_values(&[article.kind.name()]).inc();
+        let canary = canary_header(&message.headers);
+        match &canary {
+            Some(_) => self.metrics.canary(Stage::Cleaner),
+            None => self.metrics.kinds.with_label_values(&[article.kind.name()]).inc(),
+        }
         let topic = Topic::Articles;
         let id = format!("{}:{}", article.id, article.revision);
         let mut headers = event::headers(&topic, "cleaner", id, Timestamp::now());
@@ -57,6 +63,7 @@ impl Transform for CleanerStage {
             event::TRACEPARENT.to_owned(),
             event::traceparent(article.id, article.revision, "cleaner"),
         ));
+        headers.extend(canary);
         Outcome::Emit(vec![Output {
             topic: topic.name(&self.prefix),
             key: Bytes::clone(&message.key),

@@ -53,7 +53,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{/* Environment of a pod: a dictionary with Values and, where it has one of its own, the Kafka user. */}}
 {{- define "telex.environment" -}}
+{{- $client := deepCopy .Values.kafka.client -}}
+{{- with .user }}{{ $_ := set $client "sasl.username" . }}{{ end -}}
 - name: TELEX__BUS__KIND
   value: kafka
 - name: TELEX__BUS__BROKERS
@@ -62,7 +65,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   value: {{ .Values.kafka.topicPrefix | quote }}
 - name: TELEX__METRICS__LISTEN
   value: "0.0.0.0:9464"
-{{- include "telex.flatten" (dict "prefix" "TELEX__BUS__KAFKA" "map" .Values.kafka.client) }}
+{{- include "telex.flatten" (dict "prefix" "TELEX__BUS__KAFKA" "map" $client) }}
 {{- with .Values.kafka.existingSecret }}
 {{- if and .name .passwordKey }}
 - name: TELEX__BUS__KAFKA__SASL_PASSWORD_FILE

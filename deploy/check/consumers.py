@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Runs the consumers of docs/examples on a live pipeline on Kafka.
+
+usage: consumers.py TELEX_BINARY NODE_PACKAGES
+
+A small news site, a broker of its own, and the whole pipeline on it. Each consumer must get every article once; lose the
+one that has lost the tag under other topic files; and take no notice when the classifier does all its work again.
+Needs Java, Maven (see kafka.sh), kcat, confluent-kafka, and Node with kafkajs and lz4-napi in the folder NODE_PACKAGES.
+"""
+
+import contextlib
+import http.server
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+
+from live import ITEMS, Site
+
+DEPLOY = pathlib.Path(__file__).resolve().parent.parent
+EXAMPLES = DEPLOY.parent / "docs/examples"
+TOPIC = "telex.tagged.ships.v1"
+# Longer than it takes to join a group and get the first record, on a busy machine too.
+IDLE_SECONDS = "8"
+# A topic of the user's own: articles with one of these words.
+SHIPS = """
+[topic]
+name = "ships"
+about = "Ships, for a test"
+
+[[signal]]
+name = "ship"
+role = "core"
+concepts = ["ship"]
+
+[[concept]]
+id = "ship"
+kind = "theme"
+name = "ship"
+words.en = "{words}"
+"""
+
+
+class TwoSorts(Site):
+    """Every story speaks of ships, and all but one of a harbour."""
+
+    def answer(self, status, kind, text):
+        text = text.replace("NATO and Ukraine", "Ships in the harbour")
+        return super().answer(status, kind, text.replace("harbour", "market") if self.path == "/story/one-0" else text)
+
+
+class Installation:
+    def __init__(self, stack, folder, binary, packages):
+        self.folder, self.binary, self.packages = folder, binary, packages
+        self.topics = folder / "topics"
+        self.topics.mkdir()
+        script = subprocess.Popen(
+            ["bash", DEPLOY / "kafka/kafka.sh", "run", "--dir", folder / "kafka"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        stack.callback(script.wait)
+        stack.callback(script.stdin.close)
+        self.brokers = script.stdout.readline().strip()
+        if not self.brokers:
+            raise SystemExit("consumers: no broker")
+
+    def telex(self, *arguments):
+        command = [self.binary, *arguments, "--bus", "kafka", "--brokers", self.brokers, "--data-dir", self.folder / "data"]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "TELEX__LIMITS__HOST__REQUESTS_PER_SECOND": "1000",
+            "TELEX__CLASSIFIER__TOPICS": str(self.topics),
+        }
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise SystemExit(f"telex {arguments}: {done.returncode}\n{done.stderr[-2000:]}")
+
+    def once(self):
+        self.telex("run", "all", "--once", "--feeds", str(self.folder / "feeds.txt"), "--fetch", "always",
+                   "--allow-address", "127.0.0.0/8")  # fmt: skip
+
+    def tag(self, words):
+        (self.topics / "ships.toml").write_text(SHIPS.format(words=words))
+
+    def replay(self):
+        """Has the classifier do all its work again."""
+        self.telex("replay", "--stage", "classifier", "--from", "earliest")
+        self.once()
+
+    def consume(self, name):
+        """What a consumer printed, as rows."""
+        store = str(self.folder / f"{name}.store")
+        group = f"telex.consumer.{name}"
+        command = {
+            "kcat": ["bash", EXAMPLES / "consumer.sh", self.brokers, TOPIC],
+            "python": [sys.executable, EXAMPLES / "consumer.py", self.brokers, TOPIC, "--group", group,
+                       "--store", store, "--idle", IDLE_SECONDS],
+            "javascript": ["node", EXAMPLES / "consumer.mjs", self.brokers, TOPIC, group, store, IDLE_SECONDS],
+        }[name]  # fmt: skip
+        environment = os.environ | {"NODE_PATH": self.packages, "KAFKAJS_NO_PARTITIONER_WARNING": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+        if done.returncode != 0:
+            raise SystemExit(f"{name}: {done.returncode}\n{done.stderr[-2000:]}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def expect(problems, what, found, wanted):
+    if found != wanted:
+        problems.append(f"{what}: {found}, not {wanted}")
+
+
+def kinds(rows):
+    """Number of articles, and of those that lost the tag; that none came twice."""
+    ids = [row["article"] for row in rows if "article" in row]
+    if len(set(ids)) != len(ids):
+        return "some came twice"
+    return len(ids), sum("lost" in row for row in rows)
+
+
+def check(pipeline):
+    problems = []
+    pipeline.tag("harbour*, ships")
+    pipeline.telex("topics", "apply")
+    pipeline.once()
+    for name in ("python", "javascript"):
+        expect(problems, f"{name}, first", kinds(pipeline.consume(name)), (ITEMS, 0))
+    expect(problems, "kcat, first", len(pipeline.consume("kcat")), ITEMS)
+    pipeline.tag("harbour*")
+    pipeline.replay()
+    for name in ("python", "javascript"):
+        expect(problems, f"{name}, after a tag was lost", kinds(pipeline.consume(name)), (0, 1))
+    expect(problems, "kcat, after a tag was lost", len(pipeline.consume("kcat")), ITEMS - 1)
+    pipeline.replay()
+    for name in ("python", "javascript"):
+        expect(problems, f"{name}, after a replay", kinds(pipeline.consume(name)), (0, 0))
+    expect(problems, "kcat, after a replay", len(pipeline.consume("kcat")), ITEMS - 1)
+    return problems
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), TwoSorts)
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        (folder / "feeds.txt").write_text(f"http://127.0.0.1:{site.server_port}/one.xml\n")
+        pipeline = Installation(stack, folder, os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]))
+        if problems := check(pipeline):
+            sys.exit("\n".join(problems))
+    print("consumers: kcat, Python and JavaScript get every article once, lose a lost tag, take no notice of a replay")
+
+
+main()
