@@ -1,6 +1,19 @@
 //! Every topic in every language.
 
-use super::topics;
+use serde::Deserialize;
+
+use super::{CLASSIFIER, topics};
+
+/// A row of `fixtures/notes.jsonl`: short reports in many languages, also such as name a topic in passing.
+#[derive(Deserialize)]
+struct Note {
+    id: String,
+    language: String,
+    title: String,
+    text: String,
+    #[serde(flatten)]
+    labels: std::collections::BTreeMap<String, u8>,
+}
 
 /// Language, topic, headline and text of short reports on each topic.
 const STORIES: [(&str, &str, &str, &str); 31] = [
@@ -202,4 +215,18 @@ fn each_topic_is_found_in_every_language() {
         .map(|(language, topic, ..)| (language, topic))
         .collect();
     assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[test]
+fn short_reports_get_their_tags_and_no_others() {
+    let mut wrong = Vec::new();
+    for line in include_str!("../../../fixtures/notes.jsonl").lines() {
+        let note: Note = serde_json::from_str(line).expect("a row");
+        let found = topics(&note.title, &note.text, &note.language);
+        let wanted = CLASSIFIER.topics().filter(|topic| note.labels[*topic] == 1);
+        if !found.iter().map(String::as_str).eq(wanted) {
+            wrong.push((note.id, found));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
