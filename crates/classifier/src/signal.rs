@@ -216,9 +216,9 @@ impl Observation {
         Self { features, hits }
     }
 
-    /// Tells whether the signal was seen at all.
-    pub(crate) fn is_seen(&self) -> bool {
-        !self.hits.is_empty()
+    /// Returns the indices of the mentions that count, ascending.
+    pub(crate) fn hits(&self) -> &[usize] {
+        &self.hits
     }
 
     /// Shares what the signal adds to the sum out among the mentions that made it; `shares` goes by mention.
