@@ -85,7 +85,7 @@ impl Topic {
         self.signals.iter().map(observe).collect()
     }
 
-    /// Tells whether an article names the topic, and does so in the headline or beside anything else that speaks for it.
+    /// Tells whether an article names the topic in its headline, or twice, or beside anything else that speaks for it.
     ///
     /// A lone mention is a passing one however short the text is: in a note of two sentences its density and share
     /// alone would make it a topic.
