@@ -10,7 +10,7 @@ use crate::signal::{FEATURES, Signal, With};
 use crate::source::{
     Problem, Problems, RawFile, RawSignal, RawTopic, RawWeights, TopicFile, Within, nearest,
 };
-use crate::topic::{Topic, Weights};
+use crate::topic::{Features, Topic, Weights};
 
 /// An article as the classifier needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,16 +160,10 @@ impl Classifier {
         }
     }
 
-    /// Returns the features of an article for every topic, signal by signal.
-    pub(crate) fn features(&self, article: &Document<'_>) -> Vec<Vec<f64>> {
+    /// Returns what every topic learns from an article.
+    pub(crate) fn features(&self, article: &Document<'_>) -> Vec<Features> {
         let reading = self.read(article);
-        let of = |topic: &Topic| {
-            topic
-                .signals
-                .iter()
-                .flat_map(|signal| signal.observe(&reading).features)
-                .collect()
-        };
+        let of = |topic: &Topic| topic.features(&reading);
         self.topics.iter().map(of).collect()
     }
 

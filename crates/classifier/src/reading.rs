@@ -105,6 +105,12 @@ impl Reading {
         }
     }
 
+    /// Tells whether the mention of this index stands in the headline.
+    pub(crate) fn is_in_title(&self, index: usize) -> bool {
+        let mention = self.mentions.get(index);
+        mention.is_some_and(|mention| self.region(mention) == Region::Title)
+    }
+
     /// Returns how many parts the text is divided into for spread.
     pub(crate) fn parts(&self) -> usize {
         (self.text_length / PART).clamp(1, PARTS)

@@ -20,6 +20,9 @@ const DOUBT: f64 = 3.0;
 /// Least length, in code points, that density is counted over, so that one word in a short note is not everything.
 const LEAST_LENGTH: usize = 200;
 
+/// Least number of parts that spread is counted over: in a note of a paragraph or two, one mention is not everywhere.
+const LEAST_PARTS: usize = 3;
+
 /// A set of concepts, by their index.
 pub(crate) type Set = Vec<bool>;
 
@@ -189,7 +192,7 @@ impl Observation {
             saturate(lead),
             (number.ln_1p() / FULL_COUNT.ln_1p()).min(1.0),
             density / (density + HALF_DENSITY),
-            f64::from(parts.count_ones()) / reading.parts() as f64,
+            f64::from(parts.count_ones()) / reading.parts().max(LEAST_PARTS) as f64,
             number / (number + f64::from(others) + DOUBT),
             number / (number + f64::from(greatest) + DOUBT),
             f64::from(acts) / (reading.sentences() as f64 + DOUBT),
@@ -213,9 +216,9 @@ impl Observation {
         Self { features, hits }
     }
 
-    /// Tells whether the signal was seen at all.
-    pub(crate) fn is_seen(&self) -> bool {
-        !self.hits.is_empty()
+    /// Returns the indices of the mentions that count, ascending.
+    pub(crate) fn hits(&self) -> &[usize] {
+        &self.hits
     }
 
     /// Shares what the signal adds to the sum out among the mentions that made it; `shares` goes by mention.

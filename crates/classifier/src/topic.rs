@@ -61,9 +61,17 @@ pub(crate) struct Topic {
     pub(crate) weights: Weights,
 }
 
+/// What is learned from an article about one topic.
+pub(crate) struct Features {
+    /// The article names the topic, not only once in passing; one that does not gets no tag whatever it scores.
+    pub(crate) named: bool,
+    /// The features signal by signal, in the order of the weights.
+    pub(crate) values: Vec<f64>,
+}
+
 /// What a topic makes of an article.
 pub(crate) struct Verdict {
-    /// 0 to 1; 0 where no core concept is named.
+    /// 0 to 1; 0 where the topic is not named, or only once in passing.
     pub(crate) score: f64,
     /// The score reaches the threshold.
     pub(crate) tagged: bool,
@@ -71,15 +79,43 @@ pub(crate) struct Verdict {
 }
 
 impl Topic {
+    /// Takes the features of every signal from an article.
+    pub(crate) fn observe(&self, reading: &Reading) -> Vec<Observation> {
+        let observe = |signal: &Signal| signal.observe(reading);
+        self.signals.iter().map(observe).collect()
+    }
+
+    /// Tells whether an article names the topic in its headline, or twice, or beside anything else that speaks for it.
+    ///
+    /// A lone mention is a passing one however short the text is: in a note of two sentences its density and share
+    /// alone would make it a topic.
+    pub(crate) fn is_named(&self, reading: &Reading, observations: &[Observation]) -> bool {
+        let seen = |wanted: fn(Role) -> bool| {
+            let signals = self.signals.iter().zip(observations);
+            let chosen = signals.filter(move |(signal, _)| wanted(signal.role));
+            chosen.flat_map(|(_, seen)| seen.hits())
+        };
+        let mut core = seen(|role| role == Role::Core);
+        let Some(first) = core.next() else {
+            return false;
+        };
+        let mut beside = seen(|role| role != Role::Counter);
+        reading.is_in_title(*first) || beside.any(|hit| hit != first)
+    }
+
+    /// Returns what is learned from an article.
+    pub(crate) fn features(&self, reading: &Reading) -> Features {
+        let observations = self.observe(reading);
+        Features {
+            named: self.is_named(reading, &observations),
+            values: observations.iter().flat_map(|seen| seen.features).collect(),
+        }
+    }
+
     /// Judges an article.
     pub(crate) fn judge(&self, reading: &Reading) -> Verdict {
-        let observations: Vec<Observation> = self
-            .signals
-            .iter()
-            .map(|signal| signal.observe(reading))
-            .collect();
-        let mut named = self.signals.iter().zip(&observations);
-        let core = named.any(|(signal, seen)| signal.role == Role::Core && seen.is_seen());
+        let observations = self.observe(reading);
+        let core = self.is_named(reading, &observations);
         let values = observations.iter().flat_map(|seen| seen.features);
         let sum: f64 = values
             .zip(&self.weights.features)

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use crate::classifier::feature_names;
 use crate::fared::{Fared, Label};
 use crate::regression::{Line, Prior, Row, Sign, fit};
-use crate::signal::{FEATURES, Signal};
+use crate::signal::Signal;
 use crate::source::Role;
-use crate::topic::{Topic, default_weights, logistic};
+use crate::topic::{Features, Topic, default_weights, logistic};
 use crate::{Classifier, Document, TopicFile};
 
 /// Folds of the cross-validation; more change the result by less than its noise.
@@ -66,7 +66,7 @@ pub struct Trained {
 /// Deterministic: the same topic files and examples in the same order give the same file. `provenance` says in a few
 /// words where the examples are from and goes into the file. Time grows with examples times features.
 pub fn train(classifier: &Classifier, examples: &[Example<'_>], provenance: &str) -> Trained {
-    let readings: Vec<Vec<Vec<f64>>> = examples
+    let readings: Vec<Vec<Features>> = examples
         .iter()
         .map(|example| classifier.features(&example.document))
         .collect();
@@ -117,8 +117,8 @@ struct Sample<'a> {
     values: &'a [f64],
     label: Label,
     fold: usize,
-    /// Names a core concept; others get no tag whatever they score.
-    core: bool,
+    /// The article names the topic, not only once in passing; others get no tag whatever they score.
+    named: bool,
 }
 
 impl Sample<'_> {
@@ -137,30 +137,22 @@ impl<'a> Set<'a> {
         topic: &'a Topic,
         index: usize,
         examples: &[Example<'_>],
-        readings: &'a [Vec<Vec<f64>>],
+        readings: &'a [Vec<Features>],
         folds: &BTreeMap<String, usize>,
     ) -> Self {
         let priors: Vec<Prior> = topic.signals.iter().flat_map(priors).collect();
-        let core_values: Vec<bool> = topic
-            .signals
-            .iter()
-            .flat_map(|signal| [signal.role == Role::Core; FEATURES.len()])
-            .collect();
         let rows = examples
             .iter()
             .zip(readings)
             .enumerate()
             .filter_map(|(number, (example, reading))| {
-                let values = reading.get(index)?;
+                let features = reading.get(index)?;
                 Some(Sample {
                     example: number,
-                    values,
+                    values: &features.values,
                     label: *example.labels.get(&topic.name)?,
                     fold: folds.get(example.source).copied().unwrap_or(0),
-                    core: values
-                        .iter()
-                        .zip(&core_values)
-                        .any(|(value, core)| *core && *value > 0.0),
+                    named: features.named,
                 })
             });
         Self {
@@ -184,7 +176,7 @@ impl<'a> Set<'a> {
             let rows = self
                 .rows
                 .iter()
-                .filter(|sample| sample.fold == fold && sample.core);
+                .filter(|sample| sample.fold == fold && sample.named);
             sums.extend(rows.map(|sample| (inner.sum(sample.values), sample)));
         }
         let (slope, offset) = calibrate(&sums);
@@ -202,7 +194,7 @@ impl<'a> Set<'a> {
         let rows: Vec<Row<'_>> = self
             .rows
             .iter()
-            .filter(|sample| sample.core && wanted(sample.fold))
+            .filter(|sample| sample.named && wanted(sample.fold))
             .map(Sample::row)
             .collect();
         fit(&rows, &self.priors, PENALTY)
@@ -213,12 +205,12 @@ impl<'a> Set<'a> {
         for fold in 0..FOLDS {
             let learned = self.learn(Some(fold));
             for sample in self.rows.iter().filter(|sample| sample.fold == fold) {
-                let score = if sample.core {
+                let score = if sample.named {
                     learned.score(sample.values)
                 } else {
                     0.0
                 };
-                scores.push((sample.example, score, sample.core && score >= learned.threshold));
+                scores.push((sample.example, score, sample.named && score >= learned.threshold));
             }
         }
         scores.sort_unstable_by_key(|(example, ..)| *example);

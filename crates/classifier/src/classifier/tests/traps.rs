@@ -192,6 +192,16 @@ fn a_passing_mention_is_not_a_topic() {
 }
 
 #[test]
+fn a_lone_mention_is_a_passing_one_however_short_the_text() {
+    let text = "The race for the town hall is close. Rents and buses dominate the campaign. The challenger, once an \
+                adviser at NATO, wants more police in the centre.";
+    assert!(topics("Mayor's lead shrinks", text, "en").is_empty());
+    let about = "Ministers agreed to deploy four battalions to the Baltic states. NATO will lead them, and the allies who \
+                 border on Russia will house them.";
+    assert_eq!(topics("Four battalions for the Baltic", about, "en"), ["nato"]);
+}
+
+#[test]
 fn nato_as_a_label_is_not_the_alliance() {
     let text = "The company makes shells of NATO calibre. The factory in Bourges will hire two hundred workers to make \
                 NATO standard ammunition, its director said. Sales doubled last year and the share price rose.";
