@@ -77,27 +77,8 @@ fn campaign(name: &str, cluster: &Cluster, each: usize, faults: Vec<Fault>, own:
                 brokers.restart();
                 wait_for("all processes to be ready", || processes.ready());
             }
-            Fault::CommitLost => {
-                let late = Lost::Time(Duration::from_secs(1));
-                let lost = [Lost::Request, Lost::Answer, late][random.below(3)];
-                let link = own.link.unwrap();
-                link.lose_commit(&cluster.prefix, lost);
-                // So that there is one.
-                let out = cluster.run(&["feeds", "poll"]);
-                assert!(out.status.success(), "{}", said(&out));
-                wait_for("a commit to be lost and made up for", || {
-                    link.disarmed(&cluster.prefix)
-                });
-            }
-            Fault::Cut | Fault::Silent | Fault::Slow => {
-                let link = own.link.unwrap();
-                link.set(match which {
-                    Fault::Cut => Link::Cut,
-                    Fault::Silent => Link::Silent,
-                    _ => Link::Slow(Duration::from_millis(100)),
-                });
-                std::thread::sleep(Duration::from_millis(random.below(6000) as u64));
-                link.set(Link::Whole);
+            Fault::Cut | Fault::Silent | Fault::Slow | Fault::CommitLost => {
+                fail_link(which, cluster, own.link.unwrap(), random);
                 wait_for("all processes to be ready", || processes.ready());
             }
         }
@@ -117,6 +98,28 @@ fn campaign(name: &str, cluster: &Cluster, each: usize, faults: Vec<Fault>, own:
     run(name, &on, faults, &mut fault);
     let ports = processes.ports();
     ports.into_iter().for_each(|port| processes.stop(port));
+}
+
+/// Has the link fail in one way, and mends it.
+fn fail_link(fault: Fault, cluster: &Cluster, link: &Proxy, random: &mut Random) {
+    if matches!(fault, Fault::CommitLost) {
+        let late = Lost::Time(Duration::from_secs(1));
+        let lost = [Lost::Request, Lost::Answer, late][random.below(3)];
+        link.lose_commit(&cluster.prefix, lost);
+        // So that there is one.
+        let out = cluster.run(&["feeds", "poll"]);
+        assert!(out.status.success(), "{}", said(&out));
+        return wait_for("a commit to be lost and made up for", || {
+            link.disarmed(&cluster.prefix)
+        });
+    }
+    link.set(match fault {
+        Fault::Cut => Link::Cut,
+        Fault::Silent => Link::Silent,
+        _ => Link::Slow(Duration::from_millis(100)),
+    });
+    std::thread::sleep(Duration::from_millis(random.below(6000) as u64));
+    link.set(Link::Whole);
 }
 
 /// So many of a fault for a hundred of those that are counted.
