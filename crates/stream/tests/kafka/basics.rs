@@ -1,12 +1,17 @@
 //! What is Kafka's own.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::case::{Case, PATIENCE, batch, output, wait};
 use super::shared;
 use telex_model::Topic;
 use telex_stream::kafka::{KafkaBus, KafkaOptions};
-use telex_stream::{Bus, BusError, Commit, Event, SessionConfig};
+use telex_stream::{Bus, BusError, Commit, Event, Session, SessionConfig};
 
 #[test]
 fn copies_exactly_once() {
@@ -57,12 +62,8 @@ fn a_member_that_was_left_behind_commits_nothing() {
     case.check(60);
 }
 
-#[test]
-fn restoring_waits_for_open_transactions_and_hides_fences() {
-    use rdkafka::ClientConfig;
-    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-    let case = Case::new("restore");
-    let state = case.topic(&Topic::Frontier);
+/// Another producer's transaction with a record in each partition.
+fn open_transaction(case: &Case, state: &str) -> BaseProducer {
     let other: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", &shared::shared().address)
         .set("transactional.id", &case.prefix)
@@ -71,13 +72,21 @@ fn restoring_waits_for_open_transactions_and_hides_fences() {
     other.init_transactions(PATIENCE).unwrap();
     other.begin_transaction().unwrap();
     for partition in 0..12 {
-        let record = BaseRecord::to(&state)
+        let record = BaseRecord::to(state)
             .partition(partition)
             .key("open")
             .payload("1");
         other.send(record).map_err(|(e, _)| e).unwrap();
     }
     other.flush(PATIENCE).unwrap();
+    other
+}
+
+#[test]
+fn restoring_waits_for_open_transactions_and_hides_fences() {
+    let case = Case::new("restore");
+    let state = case.topic(&Topic::Frontier);
+    let other = open_transaction(&case, &state);
     let mut session = case.open(10);
     let assigned = wait(&mut *session, |event| match event {
         Event::Assigned(assigned) => Some(assigned),
@@ -103,6 +112,70 @@ fn restoring_waits_for_open_transactions_and_hides_fences() {
     );
     assert!(seen.iter().all(|m| m.key.as_ref() == b"open"));
     assert_eq!(case.records(&Topic::Frontier).len(), 12, "nobody sees a fence");
+}
+
+/// Follows assignments until `done` says so of the partitions owned; each comes with the number of records restored.
+fn follow(
+    session: &mut dyn Session,
+    state: &str,
+    mut done: impl FnMut(&BTreeMap<u32, usize>) -> bool,
+) -> BTreeMap<u32, usize> {
+    let mut owned = BTreeMap::new();
+    let until = Instant::now() + PATIENCE;
+    while !done(&owned) {
+        assert!(Instant::now() < until, "it owns {owned:?} to the end");
+        match session.next(Duration::from_millis(100)).unwrap() {
+            Event::Assigned(assigned) => {
+                for a in assigned {
+                    let mut seen = 0;
+                    session.restore(state, a.partition, &mut |_| seen += 1).unwrap();
+                    owned.insert(a.partition, seen);
+                }
+            }
+            Event::Revoked { partitions, .. } | Event::Lost(partitions) => {
+                owned.retain(|partition, _| !partitions.contains(partition));
+            }
+            Event::Batch(_) | Event::Idle => {}
+        }
+    }
+    owned
+}
+
+#[test]
+fn a_partition_is_handed_over_twice_while_a_transaction_is_open_and_none_restores_less() {
+    let case = Case::new("handed");
+    let state = case.topic(&Topic::Frontier);
+    let other = open_transaction(&case, &state);
+    let (joined, first_is_there) = (&AtomicBool::new(false), &AtomicBool::new(false));
+    let (case, state, other) = (&case, &state, &other);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(move || {
+            let mut session = case.open(10);
+            first_is_there.store(true, Ordering::Relaxed);
+            let mut shared = false;
+            follow(&mut *session, state, |owned| {
+                shared |= joined.load(Ordering::Relaxed) && owned.len() < 12;
+                shared && owned.len() == 12
+            })
+        });
+        let second = scope.spawn(move || {
+            while !first_is_there.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            // The first one is restoring by now, and waits for the transaction.
+            std::thread::sleep(Duration::from_millis(500));
+            let mut session = case.open(10);
+            joined.store(true, Ordering::Relaxed);
+            follow(&mut *session, state, |owned| !owned.is_empty())
+        });
+        std::thread::sleep(Duration::from_secs(3));
+        other.commit_transaction(PATIENCE).unwrap();
+        let second = second.join().unwrap();
+        assert!(second.values().all(|seen| *seen == 1), "{second:?}");
+        let first = first.join().unwrap();
+        assert_eq!(first.len(), 12);
+        assert!(first.values().all(|seen| *seen == 1), "{first:?}");
+    });
 }
 
 #[test]
