@@ -72,8 +72,8 @@ def panel(title, unit, *queries, about, kind="timeseries", width=12, height=8, s
     }
 
 
-def stat(title, unit, query, about, limits=()):
-    return panel(title, unit, (query, ""), about=about, kind="stat", width=4, height=4, limits=limits)
+def stat(title, unit, query, about, limits=(), width=4):
+    return panel(title, unit, (query, ""), about=about, kind="stat", width=width, height=4, limits=limits)
 
 
 def rate(metric, labels=JOB, by="stage"):
@@ -156,7 +156,7 @@ def overview():
             "Promise",
             [
                 stat("Canary", "s", f"max(telex:canary_age:seconds{{{JOB}}})",
-                     "Since the newest canary that has arrived was put in, which happens once a minute. Limits: 2 and 5 minutes.", (120, 300)),
+                     "Since the newest canary that has arrived was put in, which happens once a minute. Limits: 2 and 5 minutes.", (120, 300), width=3),
                 stat("Articles, last hour", "short", f"sum(increase(telex_articles_total{{{JOB}}}[1h]))",
                      "Articles that the cleaner made, new ones and revisions."),
                 stat("Seen to tagged, p95", "s", quantiles("telex_seen_to_tagged_seconds", which=(0.95,))[0][0],
@@ -164,11 +164,11 @@ def overview():
                 stat("Oldest waiting message", "s", f"max(telex_lag_seconds{{{JOB}}})",
                      "Of any stage. Limits as of the alerts: 10 and 15 minutes.", (600, 900)),
                 stat("Feeds failing", "percentunit", f"max(telex:feeds:failing_ratio{{{JOB}}})",
-                     "Of those that are healthy or failing. Limits: 10 % and 30 %.", (0.1, 0.3)),
+                     "Of those that are healthy or failing. Limits: 10 % and 30 %.", (0.1, 0.3), width=3),
                 stat("Dead letters, last hour", "short", f"sum(increase(telex_dead_letters_total{{{JOB}}}[1h]))",
-                     "All stages and reasons.", (1, 50)),
+                     "All stages and reasons.", (1, 50), width=3),
                 stat("Alerts that fire", "short", f'count(ALERTS{{{JOB},alertname=~"Telex.+",alertstate="firing"}}) or vector(0)',
-                     "Each has a section in docs/runbook.md.", (1, 5)),
+                     "Each has a section in docs/runbook.md.", (1, 5), width=3),
             ],
         ),
         (
@@ -286,8 +286,8 @@ def tags():
                 panel("Tagged within six hours, beside a week ago", "short", (f"sum by (tag) (telex:tagged:increase6h{{{JOB}}})", "{{tag}}"),
                       (f"sum by (tag) (telex:tagged:increase6h{{{JOB}}} offset 1w)", "{{tag}}, a week before"), about="What TelexTagSilent compares."),
                 panel("Share of articles with the tag", "percentunit",
-                      (f'sum by (tag) (increase(telex_tagged_total{{{JOB}}}[6h])) / ignoring (tag) group_left () sum(increase(telex_messages_in_total{{{JOB},stage="classifier"}}[6h]) > 0)', "{{tag}}"),
-                      about="Over six hours. A step at the time of a deployment is a change of topic files."),
+                      (f'sum by (tag) (increase(telex_tagged_total{{{JOB}}}[6h])) / ignoring (tag) group_left () (sum(increase(telex_messages_in_total{{{JOB},stage="classifier"}}[6h])) - sum(increase(telex_canaries_total{{{JOB},stage="classifier"}}[6h])) > 0)', "{{tag}}"),
+                      about="Over six hours, of what the classifier read, canaries not counted. A step at the time of a deployment is a change of topic files."),
                 panel("Topic files broken", "short", (f"max(telex_topic_files_broken{{{JOB}}})", "broken"), about="1 while changed files are wrong and those before stay in use."),
             ],
         ),
