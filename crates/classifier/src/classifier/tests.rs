@@ -2,6 +2,7 @@
 
 mod evidence;
 mod files;
+mod names;
 mod stories;
 mod traps;
 
