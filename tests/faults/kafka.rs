@@ -139,6 +139,16 @@ fn processes_are_killed_frozen_and_shuffled() {
     campaign("processes on Kafka", &cluster, 2, all.collect(), Own::default());
 }
 
+/// A new release: of three processes a stage, each is replaced by a new one, in good order.
+#[test]
+#[ignore = "takes minutes: make faults"]
+fn replicas_are_replaced_one_by_one() {
+    let Some(address) = shared() else { return };
+    let cluster = Cluster::new(address, "rolling");
+    let all = vec![Fault::Rebalance; faults(5).div_ceil(5)];
+    campaign("a rolling restart", &cluster, 3, all, Own::default());
+}
+
 /// Three brokers, for a lone one that is killed between the decision to commit and its markers leaves a transaction
 /// open for ever (Apache Kafka 4.3.1).
 #[test]
