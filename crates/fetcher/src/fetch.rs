@@ -370,37 +370,23 @@ pub(crate) fn pending_record(pending: &Pending) -> FrontierRecord {
 
 #[cfg(test)]
 mod tests {
-    use telex_model::{FeedId, Source, Stage};
+    use telex_model::Stage;
     use telex_telemetry::Metrics;
     use telex_web::{ClientOptions, HostLimitsOptions};
 
     use super::*;
+    use crate::frontier::tests::item;
 
-    fn item(link: &str) -> Item {
-        let url = Url::parse(link).expect("a URL");
+    fn linked(link: &str) -> Item {
         Item {
-            id: ArticleId::of_link(&url),
-            feed_id: FeedId::of(&url),
-            url: Some(url.to_string()),
-            guid: None,
-            title: String::new(),
-            summary: None,
-            content: None,
-            authors: Vec::new(),
-            published: None,
-            published_confidence: None,
-            updated: None,
-            language: None,
-            polled_at: Timestamp::UNIX_EPOCH,
-            item_hash: 7,
-            source: Source::default(),
-            page: None,
+            url: Some(link.to_owned()),
+            ..item(1, 7, "https://h.test/rss")
         }
     }
 
     #[test]
     fn a_page_in_an_amp_cache_is_fetched_from_its_publisher() {
-        let of = |link: &str| address(&item(link)).map(String::from);
+        let of = |link: &str| address(&linked(link)).map(String::from);
         let own = "https://news.example.org/a?b=c";
         assert_eq!(of(own).as_deref(), Ok(own));
         let cached = "https://www.google.com/amp/s/news.example.org/a?b=c";
@@ -429,7 +415,7 @@ mod tests {
             partition: 3,
             item: Box::new(Item {
                 page: Some(Box::new(brought.clone())),
-                ..item(url)
+                ..linked(url)
             }),
             host: "h.test:443".into(),
             revision: 2,

@@ -327,7 +327,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    fn item(n: u32, hash: u64, feed: &str) -> Item {
+    pub(crate) fn item(n: u32, hash: u64, feed: &str) -> Item {
         let url = Url::parse(&format!("https://h.test/{n}")).expect("a URL");
         Item {
             id: ArticleId::of_link(&url),
