@@ -101,6 +101,49 @@ fn one_trace_follows_an_article_over_all_topics() {
 }
 
 #[test]
+fn an_article_is_followed_from_its_item_to_its_tags() {
+    let world = World::new();
+    world.once();
+    let run = |args: &[&str]| finish(world.telex(&[&["trace"], args].concat()));
+    let expected = world.site.expected();
+    let tagged = expected
+        .iter()
+        .find(|e| e.tags == ["nato"] && !e.retried)
+        .expect("an article on NATO alone");
+    let out = run(&[&tagged.url]);
+    let text = String::from_utf8(out.stdout).unwrap();
+    let places: Vec<&str> = text
+        .lines()
+        .map(|l| l.split_whitespace().nth(2).unwrap())
+        .collect();
+    let topics: Vec<&str> = places.iter().map(|p| p.split('/').next().unwrap()).collect();
+    for topic in ["items", "frontier", "pages", "articles", "tagged", "tagged.nato"] {
+        let name = format!("telex.{topic}.v1");
+        assert!(topics.contains(&name.as_str()), "{topic}: {text}");
+    }
+    assert!(!text.contains("tagged.ukraine"), "{text}");
+    assert!(
+        text.contains("revision 1 is done") && text.contains("nato 1.00"),
+        "{text}"
+    );
+
+    // By its id as well; rows for programs.
+    let article = world
+        .articles(&[])
+        .into_iter()
+        .find(|a| a["url"] == tagged.url)
+        .unwrap();
+    let found = rows(&run(&[article["id"].as_str().unwrap(), "--output", "json"]));
+    assert_eq!(found.len(), places.len());
+    assert!(found.iter().any(|row| row["value"]["text"] == article["text"]));
+
+    let out = run(&["https://nowhere.test/a"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(said(&out).contains("nothing is known"), "{}", said(&out));
+    assert_eq!(run(&["what?"]).status.code(), Some(2));
+}
+
+#[test]
 fn feeds_come_and_go_by_file_and_by_command() {
     let world = World::new();
     let feeds: Vec<String> = world.site.feeds().iter().map(|f| f.url.clone()).collect();

@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Articles(ArticlesArgs),
     /// Show tagged articles as they come.
     Tap(TapArgs),
+    /// Show what became of one article, from its item to its tags.
+    Trace(TraceArgs),
     /// Look after the list of feeds.
     #[command(subcommand)]
     Feeds(FeedsCommand),
@@ -221,6 +223,14 @@ pub(crate) struct TapArgs {
     /// End after so many.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// Its id or its address.
+    #[arg(value_name = "ARTICLE")]
+    pub(crate) article: String,
 }
 
 /// Commands on feeds.

@@ -21,6 +21,7 @@ mod run;
 mod tap;
 mod topic_files;
 mod topics;
+mod trace;
 
 use std::path::PathBuf;
 
@@ -71,6 +72,7 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::Run(args) => run::run(&context, &args),
         Command::Demo(args) => demo::run(context, &args),
         Command::Articles(args) => articles::run(&context, &args),
+        Command::Trace(args) => trace::run(&context, &args),
         Command::Tap(args) => tap::run(&context, &args),
         Command::Feeds(args) => feeds::run(&context, args),
         Command::DeadLetters(args) => dead_letters::run(&context, args),
