@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use crate::http::serve_http;
 use crate::{Health, Metrics};
 
 /// Why the metrics cannot be served.
@@ -43,11 +44,7 @@ pub async fn serve(
             get(|State(s): State<Served>| async move { verdict(s.health.ready()) }),
         )
         .with_state(Served { metrics, health });
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).await {
-            tracing::error!(%error, "metrics are no longer served");
-        }
-    });
+    tokio::spawn(serve_http(listener, app));
     Ok(bound)
 }
 

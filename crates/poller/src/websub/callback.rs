@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use telex_model::{FeedId, FeedSignal, Said, Topic, event, to_json};
 use telex_stream::{Bus, BusError, Output, Route, read_all};
-use telex_telemetry::Metrics;
+use telex_telemetry::{Metrics, serve_http};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -79,7 +79,7 @@ struct Shared {
 }
 
 /// Serves the callback until the runtime ends; gives the address that it listens on, once it does. Meant to stand
-/// behind a proxy that speaks TLS and limits slow clients.
+/// behind a proxy that speaks TLS.
 ///
 /// # Errors
 /// Where the address cannot be bound.
@@ -115,11 +115,7 @@ pub async fn serve(
             shared.answer("unknown", StatusCode::NOT_FOUND)
         })
         .with_state(Arc::clone(&shared));
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).await {
-            tracing::error!(%error, "the WebSub callback is no longer served");
-        }
-    });
+    tokio::spawn(serve_http(listener, app));
     tokio::spawn(async move { shared.write_pings().await });
     Ok(bound)
 }
