@@ -14,11 +14,12 @@ const END_TXN: u16 = 26;
 pub enum Lost {
     Request,
     Answer,
-    /// Nothing, but it arrives after so long.
+    /// Nothing, but it arrives only after so long.
     Time(Duration),
 }
 
-/// What is to be lost: until the producer begins anew, as one does that does not know what happened.
+/// What is to be lost: until the producer begins anew, as one does that does not know what happened. What is only late
+/// is so once.
 struct Armed {
     transactional_id: String,
     lost: Lost,
@@ -195,8 +196,14 @@ impl State {
             armed.retain(|a| a.times == 0 || !id(a));
             return None;
         }
-        let found = armed.iter_mut().find(|a| id(a))?;
+        let place = armed.iter().position(id)?;
+        let found = armed.get_mut(place)?;
         found.times += 1;
-        Some(found.lost)
+        let lost = found.lost;
+        if matches!(lost, Lost::Time(_)) {
+            // What arrives need not be repeated.
+            armed.remove(place);
+        }
+        Some(lost)
     }
 }

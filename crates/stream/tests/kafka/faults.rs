@@ -74,7 +74,7 @@ fn an_expired_transaction_is_done_again() {
     // By then the broker has ended the transaction by itself: it looks for such ones every half second.
     proxy.lose_commit(&case.prefix, Lost::Time(Duration::from_secs(4)));
     let happened = case.copy(&mut *session, &first, first.messages.len());
-    assert!(proxy.disarmed(&case.prefix), "the producer began anew");
+    assert!(proxy.disarmed(&case.prefix), "it was held back");
     assert!(
         matches!(happened.unwrap(), Commit::Rewound { .. }),
         "it came too late"
