@@ -106,9 +106,16 @@ fn fail_link(fault: Fault, cluster: &Cluster, link: &Proxy, random: &mut Random)
         let late = Lost::Time(Duration::from_secs(1));
         let lost = [Lost::Request, Lost::Answer, late][random.below(3)];
         link.lose_commit(&cluster.prefix, lost);
-        // So that there is one.
-        let out = cluster.run(&["feeds", "poll"]);
-        assert!(out.status.success(), "{}", said(&out));
+        // So that there is one; it may be this one that is lost, and then the command says so.
+        wait_for("feeds to be polled", || {
+            let out = cluster.run(&["feeds", "poll"]);
+            assert!(
+                out.status.success() || said(&out).contains("do it again"),
+                "{}",
+                said(&out)
+            );
+            out.status.success()
+        });
         return wait_for("a commit to be lost and made up for", || {
             link.disarmed(&cluster.prefix)
         });

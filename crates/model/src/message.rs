@@ -152,6 +152,7 @@ pub struct Page {
 
 /// A page as it was fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct FetchedPage {
     /// The page, decoded to Unicode.
     pub html: String,
