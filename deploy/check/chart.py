@@ -67,6 +67,11 @@ def render(values):
         return chart.render(values, name="telex", namespace="news")
 
 
+def parsed(manifests):
+    """The resources of a rendering."""
+    return [d for name, m in manifests.items() if not name.endswith(".txt") for d in yaml.safe_load_all(m) if d]
+
+
 @contextlib.contextmanager
 def quiet():
     """Keeps Helm's remarks on symbolic links, which it writes to descriptor 2 itself, off the terminal."""
@@ -172,7 +177,7 @@ def check(values_file, binary, write, custom):
         path.write_text(text)
     elif not path.exists() or path.read_text() != text:
         problems.append(f"not as in {path.name}: look at what changed, then run deploy/check/chart.py --write")
-    documents = [d for name, m in manifests.items() if not name.endswith(".txt") for d in yaml.safe_load_all(m) if d]
+    documents = parsed(manifests)
     for document in documents:
         name = f"{document['kind']} {document['metadata']['name']}"
         if document["kind"] in CUSTOM:
@@ -222,4 +227,5 @@ def main():
     print(f"chart: {len(files)} renderings, {count} resources valid for Kubernetes {' and '.join(VERSIONS)}, {len(REFUSED)} wrong values refused{known}")
 
 
-main()
+if __name__ == "__main__":
+    main()

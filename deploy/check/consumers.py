@@ -9,18 +9,15 @@ Needs Java, Maven (see kafka.sh), kcat, confluent-kafka, and Node with kafkajs a
 """
 
 import contextlib
-import http.server
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-import threading
 
-from live import ITEMS, Site
+from live import DEPLOY, ITEMS, Site, start_kafka, start_site
 
-DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 EXAMPLES = DEPLOY.parent / "docs/examples"
 TOPIC = "telex.tagged.ships.v1"
 # Longer than it takes to join a group and get the first record, on a busy machine too.
@@ -57,15 +54,7 @@ class Installation:
         self.folder, self.binary, self.packages = folder, binary, packages
         self.topics = folder / "topics"
         self.topics.mkdir()
-        script = subprocess.Popen(
-            ["bash", DEPLOY / "kafka/kafka.sh", "run", "--dir", folder / "kafka"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        stack.callback(script.wait)
-        stack.callback(script.stdin.close)
-        self.brokers = script.stdout.readline().strip()
-        if not self.brokers:
-            raise SystemExit("consumers: no broker")
+        self.brokers = start_kafka(stack, folder)
 
     def telex(self, *arguments):
         command = [self.binary, *arguments, "--bus", "kafka", "--brokers", self.brokers, "--data-dir", self.folder / "data"]
@@ -145,9 +134,8 @@ def main():
         sys.exit(__doc__)
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), TwoSorts)
-        threading.Thread(target=site.serve_forever, daemon=True).start()
-        (folder / "feeds.txt").write_text(f"http://127.0.0.1:{site.server_port}/one.xml\n")
+        site = start_site(stack, TwoSorts)
+        (folder / "feeds.txt").write_text(f"http://127.0.0.1:{site}/one.xml\n")
         pipeline = Installation(stack, folder, os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]))
         if problems := check(pipeline):
             sys.exit("\n".join(problems))

@@ -18,6 +18,7 @@ import json
 import math
 import os
 import pathlib
+import random
 import re
 import shutil
 import socket
@@ -86,9 +87,12 @@ class Site(http.server.BaseHTTPRequestHandler):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has: above the privileged ones, below those that systems give to outgoing connections."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def get(url):
@@ -205,7 +209,27 @@ def start_telex(stack, folder, binary, site):
     return process, port
 
 
-def start_prometheus(stack, folder, target):
+def start_kafka(stack, folder, *options):
+    """A broker of its own, which ends with the stack; its address."""
+    command = ["bash", str(DEPLOY / "kafka/kafka.sh"), "run", "--dir", str(folder / "kafka"), *options]
+    script = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    stack.callback(script.wait)
+    stack.callback(script.stdin.close)
+    brokers = script.stdout.readline().strip()
+    if not brokers:
+        raise SystemExit("kafka.sh: no broker")
+    return brokers
+
+
+def start_site(stack, kind):
+    """A web site on a free port of loopback, which it answers with."""
+    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    stack.callback(site.shutdown)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    return site.server_port
+
+
+def start_prometheus(stack, folder, *ports, job="telex"):
     shutil.copy(RULES, folder / "telex.rules.yml")
     # Rules in the repository are evaluated every 30 s; here within the time of a test.
     text = (folder / "telex.rules.yml").read_text().replace("interval: 30s", "interval: 2s")
@@ -214,7 +238,7 @@ def start_prometheus(stack, folder, target):
         json.dumps({
             "global": {"scrape_interval": "1s", "evaluation_interval": "2s"},
             "rule_files": ["telex.rules.yml"],
-            "scrape_configs": [{"job_name": "telex", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}],
+            "scrape_configs": [{"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{p}" for p in ports]}]}],
         })
     )
     port = free_port()
@@ -240,9 +264,8 @@ def main():
         sys.exit(f"{__doc__}\nno binary: {arguments[:1]}")
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
-        threading.Thread(target=site.serve_forever, daemon=True).start()
-        telex, port = start_telex(stack, folder, os.path.abspath(shutil.which(arguments[0])), site.server_port)
+        site = start_site(stack, Site)
+        telex, port = start_telex(stack, folder, os.path.abspath(shutil.which(arguments[0])), site)
         prometheus = start_prometheus(stack, folder, port)
         end = time.monotonic() + MOST_SECONDS
         time.sleep(LEAST_SECONDS / 2)

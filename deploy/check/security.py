@@ -14,7 +14,6 @@ Needs Java, Maven (see kafka.sh) and confluent-kafka.
 
 import concurrent.futures
 import contextlib
-import http.server
 import json
 import os
 import pathlib
@@ -22,16 +21,14 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import (
     AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType, ScramCredentialInfo,
     ScramMechanism, UserScramCredentialUpsertion)  # fmt: skip
 
-from live import ITEMS, Site, free_port, get, spawn, wait
+from live import ITEMS, Site, free_port, get, spawn, start_kafka, start_site, wait
 
-KAFKA = pathlib.Path(__file__).resolve().parent.parent / "kafka/kafka.sh"
 STAGES = ["poller", "fetcher", "cleaner", "classifier", "sink"]
 # What one run of a stage takes at the most; it takes 2 s on a machine that does nothing else.
 RUN_SECONDS = 60
@@ -45,15 +42,8 @@ class Cluster:
 
     def __init__(self, stack, folder, binary, feed):
         self.folder, self.binary, self.feed = folder, binary, feed
+        self.brokers = start_kafka(stack, folder, "--secure")
         kafka = folder / "kafka"
-        script = subprocess.Popen(
-            ["bash", KAFKA, "run", "--secure", "--dir", kafka], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        stack.callback(script.wait)
-        stack.callback(script.stdin.close)
-        self.brokers = script.stdout.readline().strip()
-        if not self.brokers:
-            raise SystemExit("security: no broker")
         self.ca = kafka / "tls/ca.pem"
         self.admin = AdminClient(self.client("admin", (kafka / "users/admin.password").read_text().strip()))
         self.passwords = {}
@@ -199,9 +189,7 @@ def main():
         sys.exit(__doc__)
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
-        threading.Thread(target=site.serve_forever, daemon=True).start()
-        feed = f"http://127.0.0.1:{site.server_port}/one.xml"
+        feed = f"http://127.0.0.1:{start_site(stack, Site)}/one.xml"
         binary = os.path.abspath(sys.argv[1])
         cluster = Cluster(stack, folder, binary, feed)
         table = subprocess.run([binary, "topics", "rights", "--output", "json"], check=True, capture_output=True, text=True)

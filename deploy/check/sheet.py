@@ -11,7 +11,6 @@ lines and numbers, not what else Grafana can. Needs prometheus and chromium.
 
 import contextlib
 import html
-import http.server
 import json
 import math
 import os
@@ -20,10 +19,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-from live import DEPLOY, Site, start_prometheus, start_telex, substitute
+from live import DEPLOY, Site, start_prometheus, start_site, start_telex, substitute
 
 MINUTES = 5
 STEP = 5
@@ -141,9 +139,7 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Newsroom)
-        threading.Thread(target=site.serve_forever, daemon=True).start()
-        _, port = start_telex(stack, folder, binary, site.server_port)
+        _, port = start_telex(stack, folder, binary, start_site(stack, Newsroom))
         prometheus = start_prometheus(stack, folder, port)
         end = time.monotonic() + 60 * MINUTES
         while time.monotonic() < end:
