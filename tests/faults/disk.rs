@@ -59,6 +59,7 @@ impl Drop for Disk {
 
 /// One of three brokers has no room and ends; the others carry on, and it comes back.
 #[test]
+#[ignore = "three brokers more than two cores carry beside the other tests: make faults"]
 fn the_disk_of_a_broker_is_full() {
     let folder = crate::broker::folder("disk");
     let Some(disk) = Disk::mount(&folder.join("broker-2/data"), 200) else {
