@@ -19,11 +19,18 @@ pub enum Lost {
 }
 
 /// What is to be lost: until the producer begins anew, as one does that does not know what happened. What is only late
-/// is so once.
+/// is so with all that the client repeats meanwhile, until the first of it arrives.
 struct Armed {
     transactional_id: String,
     lost: Lost,
     times: usize,
+}
+
+impl Armed {
+    fn is_of(&self, request: &[u8]) -> bool {
+        let id = self.transactional_id.as_bytes();
+        request.windows(id.len()).any(|w| w == id)
+    }
 }
 
 /// How the link is.
@@ -149,6 +156,7 @@ fn requests(mut client: &TcpStream, mut broker: &TcpStream, state: &State) -> io
         if let Some(Lost::Time(time)) = lost {
             std::thread::sleep(time);
             broker.write_all(&request)?;
+            state.arrived(&request);
             continue;
         }
         if lost == Some(Lost::Answer) {
@@ -187,23 +195,19 @@ impl State {
             return None;
         }
         let mut armed = self.armed.lock().unwrap();
-        let id = |a: &Armed| {
-            request
-                .windows(a.transactional_id.len())
-                .any(|w| w == a.transactional_id.as_bytes())
-        };
         if key == INIT_PRODUCER_ID {
-            armed.retain(|a| a.times == 0 || !id(a));
+            armed.retain(|a| a.times == 0 || !a.is_of(request));
             return None;
         }
-        let place = armed.iter().position(id)?;
+        let place = armed.iter().position(|a| a.is_of(request))?;
         let found = armed.get_mut(place)?;
         found.times += 1;
-        let lost = found.lost;
-        if matches!(lost, Lost::Time(_)) {
-            // What arrives need not be repeated.
-            armed.remove(place);
-        }
-        Some(lost)
+        Some(found.lost)
+    }
+
+    /// What was late has arrived.
+    fn arrived(&self, request: &[u8]) {
+        let late = |a: &Armed| matches!(a.lost, Lost::Time(_)) && a.is_of(request);
+        self.armed.lock().unwrap().retain(|a| !late(a));
     }
 }
