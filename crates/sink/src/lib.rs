@@ -12,15 +12,18 @@
 
 mod articles;
 mod error;
+mod follow;
 mod json_lines;
 mod position;
 mod row;
 mod sqlite;
 mod stage;
+mod story;
 mod text;
 
 pub use articles::{Articles, Cursor, Found, Order, ParseCursorError, Query, StoredArticle};
 pub use error::{Cause, SinkError};
+pub use follow::{ChangeKind, Changed, Changes, Story};
 pub use json_lines::JsonLines;
 pub use row::{Change, Fate, Row, Sink};
 pub use sqlite::{SqliteOptions, SqliteSink};

@@ -6,4 +6,5 @@ mod json_lines;
 mod pipeline;
 mod search;
 mod store;
+mod story;
 mod support;
