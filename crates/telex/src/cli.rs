@@ -150,6 +150,9 @@ pub(crate) enum BenchCommand {
     /// Polls per second, memory of an idle feed, and how late polls are in a simulated hour, with a server of feeds
     /// on loopback.
     Poller(BenchPollerArgs),
+    /// Articles per second through all stages, how long an article takes at half that pace, and what the idle pipeline
+    /// costs, on the configured bus. On Kafka it makes topics of its own and deletes them.
+    Pipeline(BenchPipelineArgs),
 }
 
 /// Arguments of `bench poller`.
@@ -158,6 +161,20 @@ pub(crate) struct BenchPollerArgs {
     /// Number of feeds.
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) feeds: usize,
+}
+
+/// Arguments of `bench pipeline`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchPipelineArgs {
+    /// Number of articles that are all there at once.
+    #[arg(long, default_value_t = 5_000, value_name = "N")]
+    pub(crate) articles: usize,
+    /// Articles per second of the paced measurement [default: half of what was measured before].
+    #[arg(long, value_name = "N", value_parser = pace)]
+    pub(crate) rate: Option<f64>,
+    /// Seconds of the paced measurement, and of the idle one.
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seconds: u32,
 }
 
 /// Arguments of `run`.
@@ -595,4 +612,13 @@ pub(crate) struct SchemaArgs {
         value_parser = clap::builder::PossibleValuesParser::new(telex_model::SCHEMAS.into_iter().chain([ASYNCAPI]))
     )]
     pub(crate) name: Option<String>,
+}
+
+/// Reads a number of articles per second.
+fn pace(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.1..=1e6).contains(&rate) => Ok(rate),
+        Ok(_) => Err("between 0.1 and 1,000,000 articles per second".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
