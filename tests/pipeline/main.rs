@@ -18,6 +18,7 @@ mod kafka;
 mod kafka_refusals;
 mod operate;
 mod proxy;
+mod top;
 mod topics;
 mod whole;
 mod world;

@@ -113,6 +113,8 @@ pub(crate) enum Command {
     /// Show the configuration and where it comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Watch the stages of a running pipeline: what flows, what waits, what is wrong.
+    Top(TopArgs),
     /// Ask a running pipeline whether it is ready (for container health checks).
     Health(HealthArgs),
     /// Measure how fast a stage is on this machine.
@@ -161,6 +163,21 @@ pub(crate) struct BenchPollerArgs {
     /// Number of feeds.
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) feeds: usize,
+}
+
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// Where a process serves its metrics; a name may stand for several processes (repeatable, or joined by commas)
+    /// [default: metrics.listen].
+    #[arg(long = "address", value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(crate) addresses: Vec<String>,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) every: f64,
+    /// Looks for that long, prints what it saw and ends, as it does where there is no terminal.
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 /// Arguments of `bench pipeline`.
@@ -619,6 +636,15 @@ fn pace(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.1..=1e6).contains(&rate) => Ok(rate),
         Ok(_) => Err("between 0.1 and 1,000,000 articles per second".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Reads a time between two looks.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        Ok(_) => Err("between 0.1 and 3600 seconds".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
