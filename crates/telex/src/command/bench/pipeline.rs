@@ -26,6 +26,9 @@ use crate::pipeline::{self, Pipeline};
 /// Hosts of the news world: few enough that each has several feeds.
 const HOSTS: usize = 40;
 
+/// Requests per second and host where there is to be no limit.
+const UNLIMITED: f64 = 100_000.0;
+
 /// Nothing has come for so long: the pipeline is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -140,7 +143,11 @@ impl Bench {
     fn world(&self, name: &str, articles: usize, requests_per_second: f64) -> Result<World, CliError> {
         let mut config = self.config.clone();
         config.data_dir = DataDir(self.folder.path().join(name));
-        config.limits.host.requests_per_second = requests_per_second;
+        config.limits.host.requests_per_second = requests_per_second.max(0.1);
+        if requests_per_second < UNLIMITED {
+            // More at once would be a burst at the start, which is no pace.
+            config.limits.host.concurrency = NonZeroU32::MIN;
+        }
         if config.bus.kind == BusKind::Kafka {
             let run = Timestamp::now().as_microsecond();
             config.bus.topic_prefix = format!("{}-bench-{name}-{run:x}", config.bus.topic_prefix);
@@ -160,7 +167,7 @@ impl Bench {
 
     /// Everything as fast as it goes.
     fn at_once(&self, articles: usize) -> Result<AtOnce, CliError> {
-        let world = self.world("at-once", articles, 100_000.0)?;
+        let world = self.world("at-once", articles, UNLIMITED)?;
         let runtime = running::runtime()?;
         let (begun, cpu, served) = (Instant::now(), used(), self.server.used());
         let mut pipeline = Pipeline::start(&world.config, &world.open, &Stage::ALL, true, runtime.handle())?;
@@ -187,7 +194,7 @@ impl Bench {
         let articles = (rate * f64::from(seconds)).ceil().max(ITEMS as f64) as usize;
         // Each host is also asked for its feeds.
         let requests = rate / HOSTS as f64 * (1.0 + 1.0 / ITEMS as f64);
-        let world = self.world("paced", articles, requests.max(0.1))?;
+        let world = self.world("paced", articles, requests)?;
         let prefix = &world.config.bus.topic_prefix;
         let mut reader = world.open.bus.session(SessionConfig {
             group: format!("{prefix}.bench"),
