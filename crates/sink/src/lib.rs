@@ -1,4 +1,4 @@
-//! The sink: tagged articles into a SQLite database with full-text search, and into JSON lines.
+//! The sink: tagged articles into SQLite and PostgreSQL with full-text search, and into JSON lines.
 //!
 //! [`SinkStage`] reads `telex.tagged.v1` and hands whole batches to every [`Sink`]. A sink stores a batch together
 //! with the positions that it came from, durably and at once, before the bus learns of it: after a crash between
@@ -11,17 +11,21 @@
 //! batch twice.
 
 mod articles;
+mod copy;
 mod error;
 mod json_lines;
 mod position;
+mod postgres;
 mod row;
 mod sqlite;
 mod stage;
 mod text;
 
 pub use articles::{Articles, Cursor, Found, Order, ParseCursorError, Query, StoredArticle};
+pub use copy::copy_database;
 pub use error::{Cause, SinkError};
 pub use json_lines::JsonLines;
+pub use postgres::{PostgresError, PostgresSink};
 pub use row::{Change, Fate, Row, Sink};
 pub use sqlite::{SqliteOptions, SqliteSink};
 pub use stage::{DEAD_REASONS, DROP_REASONS, SinkStage};

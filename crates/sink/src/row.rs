@@ -22,6 +22,16 @@ pub struct Row<'a> {
     pub change: Change<'a>,
 }
 
+impl Row<'_> {
+    /// Of which article it is.
+    pub(crate) fn id(&self) -> ArticleId {
+        match self.change {
+            Change::Put { article, .. } => article.id,
+            Change::Retract(id) => id,
+        }
+    }
+}
+
 /// What a message says of an article.
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {

@@ -211,7 +211,7 @@ fn put(
 }
 
 /// Name of a kind, as in the message.
-fn kind_name(kind: Kind) -> &'static str {
+pub(crate) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Article => "article",
         Kind::Listing => "listing",

@@ -415,8 +415,20 @@ impl Setup<'_> {
                 &telex_sink::SqliteOptions::default(),
             )?));
         }
+        if let Some(mut postgres) = open::postgres(self.config)? {
+            match postgres.connect() {
+                Err(error) if error.may_pass() => {
+                    tracing::warn!(reason = error.chain(), "the sink waits for its database");
+                }
+                connected => connected?,
+            }
+            sinks.push(Box::new(postgres));
+        }
         if let Some(path) = &self.config.sink.json_lines {
-            sinks.push(Box::new(JsonLines::open(path)?));
+            sinks.push(Box::new(JsonLines::open_rotated(
+                path,
+                self.config.sink.json_lines_max_bytes,
+            )?));
         }
         let log = self
             .open

@@ -304,8 +304,10 @@ fn check(config: &Config) -> Option<String> {
     if let Some(problem) = check_bus(config).or_else(|| check_websub(config)) {
         return Some(problem);
     }
-    (!config.sink.sqlite && config.sink.json_lines.is_none())
-        .then(|| "sink: nothing to write to; set sink.sqlite or sink.json_lines".to_owned())
+    let sink = &config.sink;
+    (!sink.sqlite && sink.json_lines.is_none() && sink.postgres.url.reveal().is_empty()).then(|| {
+        "sink: nothing to write to; set sink.sqlite, sink.postgres.url or sink.json_lines".to_owned()
+    })
 }
 
 fn check_bus(config: &Config) -> Option<String> {
