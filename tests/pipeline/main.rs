@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod bench;
 mod broker;
 mod canary;
 mod cluster;
@@ -18,6 +19,7 @@ mod kafka_refusals;
 mod operate;
 mod postgres;
 mod proxy;
+mod top;
 mod topics;
 mod whole;
 mod world;

@@ -397,36 +397,6 @@ fn requests_go_through_the_egress_proxy_where_one_is_set() {
 }
 
 #[test]
-fn the_poller_can_be_measured() {
-    let world = World::new();
-    let out = finish(world.telex(&["bench", "poller", "--feeds", "300", "--output", "json"]));
-    assert!(out.status.success(), "{}", said(&out));
-    let found = rows(&out).remove(0);
-    let number = |place: &str| found.pointer(place).and_then(Value::as_f64).unwrap_or(-1.0);
-    assert_eq!(
-        (number("/all_new/polls"), number("/all_new/items")),
-        (300.0, 6000.0),
-        "{found}"
-    );
-    // One feed in 50 has one new item, the others answer 304.
-    assert_eq!(
-        (number("/not_modified/polls"), number("/not_modified/items")),
-        (300.0, 6.0),
-        "{found}"
-    );
-    assert_eq!(
-        (number("/all_new/failed"), number("/not_modified/failed")),
-        (0.0, 0.0),
-        "{found}"
-    );
-    assert!(number("/not_modified/per_second_per_core") > 100.0, "{found}");
-    assert!(
-        number("/simulated_hour/polls") > 1000.0 && number("/bytes_per_idle_feed") >= 0.0,
-        "{found}"
-    );
-}
-
-#[test]
 fn hubs_are_listened_to_where_that_is_set_up() {
     let world = World::new();
     let (port, metrics) = (free_port(), free_port());

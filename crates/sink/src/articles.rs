@@ -54,6 +54,17 @@ pub struct Cursor {
     seq: i64,
 }
 
+impl Cursor {
+    pub(crate) fn new(first_seen: i64, seq: i64) -> Self {
+        Self { first_seen, seq }
+    }
+
+    /// Row of the article.
+    pub(crate) fn seq(self) -> i64 {
+        self.seq
+    }
+}
+
 /// Text that is not a [`Cursor`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no place in a list of articles")]
@@ -84,7 +95,7 @@ impl StoredArticle {
 #[derive(Debug)]
 pub struct Articles {
     path: PathBuf,
-    sql: Connection,
+    pub(crate) sql: Connection,
 }
 
 impl Articles {
@@ -162,7 +173,7 @@ impl Articles {
             .optional()
     }
 
-    fn failed(&self, error: rusqlite::Error) -> SinkError {
+    pub(crate) fn failed(&self, error: rusqlite::Error) -> SinkError {
         SinkError::of_sqlite(&self.path, error)
     }
 }

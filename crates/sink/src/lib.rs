@@ -13,17 +13,20 @@
 mod articles;
 mod copy;
 mod error;
+mod follow;
 mod json_lines;
 mod position;
 mod postgres;
 mod row;
 mod sqlite;
 mod stage;
+mod story;
 mod text;
 
 pub use articles::{Articles, Cursor, Found, Order, ParseCursorError, Query, StoredArticle};
 pub use copy::copy_database;
 pub use error::{Cause, SinkError};
+pub use follow::{ChangeKind, Changed, Changes, Story};
 pub use json_lines::JsonLines;
 pub use postgres::{PostgresError, PostgresSink};
 pub use row::{Change, Fate, Row, Sink};

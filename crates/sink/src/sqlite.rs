@@ -1,10 +1,11 @@
 //! Articles in SQLite, with full-text search.
 //!
-//! One row an article, its tags, its words in an FTS5 index, and the positions, all in one transaction a batch. The
+//! One row an article, its tags, its story, its words in an FTS5 index, and the positions, all in one transaction a batch. The
 //! index keeps no copy of the text (contentless): the message is in the article's row, compressed. Rejected: an
 //! external-content index, which needs the old text at every change, and so its decompression; triggers, which
 //! would hide the same statements.
 
+mod links;
 pub(crate) mod schema;
 
 use std::collections::BTreeMap;
@@ -14,9 +15,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, ToSql, TransactionBehavior, params};
 use telex_model::{Kind, MAX_MESSAGE_BYTES, Tagged};
 
+pub(crate) use self::links::CHANGES;
+
 use crate::error::SinkError;
 use crate::position::Position;
 use crate::row::{Change, Fate, Row, Sink};
+use crate::story::Stories;
 use crate::text::spaced;
 
 /// How the database is kept.
@@ -46,6 +50,8 @@ pub struct SqliteSink {
     path: PathBuf,
     sql: Connection,
     codec: Codec,
+    /// As the database has them; none where they are to be read from it anew.
+    stories: Option<Stories>,
 }
 
 impl SqliteSink {
@@ -60,6 +66,7 @@ impl SqliteSink {
             path: path.to_owned(),
             sql,
             codec,
+            stories: None,
         })
     }
 
@@ -68,17 +75,24 @@ impl SqliteSink {
             .sql
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut positions = read_positions(&tx, log)?;
+        // Put back only when all is stored.
+        let mut stories = match self.stories.take() {
+            Some(stories) => stories,
+            None => links::load(&tx)?,
+        };
         let mut fates = Vec::with_capacity(rows.len());
         for row in rows {
             let position = positions.entry(row.partition).or_insert(Position::START);
             fates.push(if position.advance(row) {
-                apply(&tx, &mut self.codec, row, position.generation)?
+                apply(&tx, &mut self.codec, &mut stories, row, position.generation)?
             } else {
                 Fate::AlreadyStored
             });
         }
         write_positions(&tx, log, &positions)?;
+        links::prune(&tx)?;
         tx.commit()?;
+        self.stories = Some(stories);
         Ok(fates)
     }
 }
@@ -123,7 +137,13 @@ fn write_positions(tx: &Connection, log: &str, positions: &BTreeMap<u32, Positio
 }
 
 /// Stores or withdraws one article.
-fn apply(tx: &Connection, codec: &mut Codec, row: &Row<'_>, generation: u32) -> rusqlite::Result<Fate> {
+fn apply(
+    tx: &Connection,
+    codec: &mut Codec,
+    stories: &mut Stories,
+    row: &Row<'_>,
+    generation: u32,
+) -> rusqlite::Result<Fate> {
     let id = match row.change {
         Change::Put { article, .. } => article.id,
         Change::Retract(id) => id,
@@ -145,8 +165,14 @@ fn apply(tx: &Connection, codec: &mut Codec, row: &Row<'_>, generation: u32) -> 
         forget_words_and_tags(tx, seq)?;
     }
     match (row.change, seq) {
-        (Change::Put { article, json }, _) => put(tx, codec, seq, &id, article, json, generation)?,
+        (Change::Put { article, json }, _) => {
+            let seq = put(tx, codec, seq, &id, article, json, generation)?;
+            links::link(tx, stories, seq, &id, article)?;
+            links::stored(tx, seq)?;
+        }
         (Change::Retract(_), Some(seq)) => {
+            stories.forget(seq);
+            links::withdrawn(tx, seq, &id)?;
             tx.prepare_cached("DELETE FROM article WHERE seq = ?1")?
                 .execute([seq])?;
         }
@@ -171,7 +197,7 @@ fn put(
     article: &Tagged,
     json: &str,
     generation: u32,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<i64> {
     let first_seen = article.first_seen.as_millisecond();
     let value = codec.encode(json);
     tx.prepare_cached(
@@ -207,7 +233,7 @@ fn put(
     for tag in &article.tags {
         tags.execute(params![tag.topic, first_seen, seq, tag.score])?;
     }
-    Ok(())
+    Ok(seq)
 }
 
 /// Name of a kind, as in the message.

@@ -221,6 +221,16 @@ impl KafkaBus {
         })
     }
 
+    /// Deletes topics with all that is in them, as of a measurement; those that do not exist are left alone.
+    ///
+    /// # Errors
+    /// Where the brokers cannot be asked or refuse.
+    pub fn delete_topics(&self, prefix: &str, topics: &[Topic]) -> Result<(), BusError> {
+        let names: Vec<String> = topics.iter().map(|topic| topic.name(prefix)).collect();
+        self.topics
+            .delete(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// Tries, in a transaction that is not committed, whether this user may read and write topics: nobody sees it.
     /// Gives how far the brokers' clock is ahead of this one, within the time that ending a transaction takes: a broker
     /// writes the time of the marker that ends it. None where every topic holds records that say they are newer.

@@ -123,6 +123,8 @@ pub(crate) enum Command {
     /// Show the configuration and where it comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Watch the stages of a running pipeline: what flows, what waits, what is wrong.
+    Top(TopArgs),
     /// Ask a running pipeline whether it is ready (for container health checks).
     Health(HealthArgs),
     /// Measure how fast a stage is on this machine.
@@ -160,6 +162,9 @@ pub(crate) enum BenchCommand {
     /// Polls per second, memory of an idle feed, and how late polls are in a simulated hour, with a server of feeds
     /// on loopback.
     Poller(BenchPollerArgs),
+    /// Articles per second through all stages, how long an article takes at half that pace, and what the idle pipeline
+    /// costs, on the configured bus. On Kafka it makes topics of its own and deletes them.
+    Pipeline(BenchPipelineArgs),
 }
 
 /// Arguments of `bench poller`.
@@ -168,6 +173,35 @@ pub(crate) struct BenchPollerArgs {
     /// Number of feeds.
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) feeds: usize,
+}
+
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// Where a process serves its metrics; a name may stand for several processes (repeatable, or joined by commas)
+    /// [default: metrics.listen].
+    #[arg(long = "address", value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(crate) addresses: Vec<String>,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) every: f64,
+    /// Looks for that long, prints what it saw and ends, as it does where there is no terminal.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// Arguments of `bench pipeline`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchPipelineArgs {
+    /// Number of articles that are all there at once.
+    #[arg(long, default_value_t = 5_000, value_name = "N")]
+    pub(crate) articles: usize,
+    /// Articles per second of the paced measurement [default: half of what was measured before].
+    #[arg(long, value_name = "N", value_parser = pace)]
+    pub(crate) rate: Option<f64>,
+    /// Seconds of the paced measurement, and of the idle one.
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seconds: u32,
 }
 
 /// Arguments of `run`.
@@ -666,4 +700,22 @@ pub(crate) struct SchemaArgs {
         value_parser = clap::builder::PossibleValuesParser::new(telex_model::SCHEMAS.into_iter().chain([ASYNCAPI]))
     )]
     pub(crate) name: Option<String>,
+}
+
+/// Reads a number of articles per second.
+fn pace(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.1..=1e6).contains(&rate) => Ok(rate),
+        Ok(_) => Err("between 0.1 and 1,000,000 articles per second".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Reads a time between two looks.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        Ok(_) => Err("between 0.1 and 3600 seconds".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -21,6 +21,7 @@ mod rows;
 mod run;
 mod sink;
 mod tap;
+mod top;
 mod topic_files;
 mod topics;
 mod trace;
@@ -92,6 +93,7 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::Bench(args) => bench::run(&context, &args),
         Command::Doctor => doctor::run(&context),
         Command::Config(args) => config::run(&context, &args),
+        Command::Top(args) => top::run(&context, &args),
         Command::Health(args) => health::run(&context, &args),
         // Done before the configuration was read.
         Command::ParseFeed(_) | Command::Clean(_) | Command::Schema(_) | Command::Completions { .. } => {

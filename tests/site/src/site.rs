@@ -17,7 +17,9 @@ use serde::Serialize;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 use crate::{
-    Article, Expected, FeedUrl, PublishError, Request, Response, Special, page::Renderer, server::Shared,
+    Article, Expected, FeedUrl, PublishError, Request, Response, Special,
+    page::{Content, Renderer},
+    server::Shared,
     world::World,
 };
 
@@ -142,6 +144,25 @@ impl Site {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .expected()
+    }
+
+    /// Returns the pages of all articles that are shown, as HTML in Unicode.
+    ///
+    /// # Errors
+    /// A built-in template is damaged.
+    pub fn pages(&self) -> io::Result<Vec<String>> {
+        let world = self.shared.world.read().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = Vec::new();
+        for paper in 0..world.papers.len() {
+            for story in world.stories_of(paper) {
+                if story.article.page.shows_text() {
+                    let content = Content::Article(story);
+                    let page = self.shared.renderer.page(&world, paper, content);
+                    pages.push(page.map_err(io::Error::other)?);
+                }
+            }
+        }
+        Ok(pages)
     }
 
     /// Returns the latest requests in the order of arrival, at most 65,536.

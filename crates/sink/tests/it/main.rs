@@ -13,6 +13,7 @@ mod pipeline;
 mod postgres;
 mod search;
 mod store;
+mod story;
 mod support;
 
 #[path = "../server/mod.rs"]

@@ -237,6 +237,24 @@ impl Topics {
         Ok(())
     }
 
+    /// Deletes topics; those that do not exist are left alone.
+    pub(super) fn delete(&self, names: &[&str]) -> Result<(), BusError> {
+        let results = block_on(self.admin()?.delete_topics(names, &options()))
+            .map_err(|e| unusable("the topics cannot be deleted", &e))?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((name, code)) => {
+                    return Err(coded(
+                        &format!("topic {name} cannot be deleted: {code}"),
+                        Some(code),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>, BusError> {
         let made = client::admin(&self.options).create();
         made.map_err(|e: KafkaError| unusable("the Kafka client cannot be set up", &e))

@@ -1,6 +1,7 @@
 //! `telex bench`: how fast the stages are on this machine.
 
 mod feeds;
+mod pipeline;
 
 use std::num::NonZeroU32;
 use std::process::{Child, Command, Stdio};
@@ -19,7 +20,7 @@ use crate::config::{BusConfig, Config, DataDir};
 use crate::error::CliError;
 use crate::open::{self, Use};
 use crate::output;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{Pipeline, declare};
 
 /// Loopback addresses that the feeds are spread over.
 const HOSTS: usize = 250;
@@ -34,6 +35,7 @@ const IDLE: Duration = Duration::from_secs(3);
 pub(crate) fn run(context: &Context, command: &BenchCommand) -> Result<(), CliError> {
     match command {
         BenchCommand::Poller(args) => poller(context, args),
+        BenchCommand::Pipeline(args) => pipeline::run(context, args),
     }
 }
 
@@ -79,17 +81,19 @@ impl Round {
     }
 }
 
+fn unavailable(what: &'static str) -> impl Fn(std::io::Error) -> CliError {
+    move |error| CliError::Unavailable(format!("{what}: {error}"))
+}
+
 fn poller(context: &Context, args: &BenchPollerArgs) -> Result<(), CliError> {
-    let unavailable =
-        |what: &'static str| move |e: std::io::Error| CliError::Unavailable(format!("{what}: {e}"));
     let folder = tempfile::tempdir().map_err(unavailable("no temporary folder"))?;
-    let server = FeedServer::start(HOSTS).map_err(unavailable("the server of the bench"))?;
+    let server = FeedServer::start(HOSTS, Vec::new()).map_err(unavailable("the server of the bench"))?;
     let urls = server.urls(args.feeds);
     let listed = telex_poller::list::parse(&urls.join("\n")).map_err(|e| CliError::Bug(e.to_string()))?;
     let config = settings(&context.config, &folder.path().join("bench"));
     let empty = memory(&config)?;
     let open = open::bus(&config, Use::Run)?;
-    pipeline::declare(
+    declare(
         open.bus.as_ref(),
         &config.bus.topic_prefix,
         listed,

@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context, args: &HealthArgs) -> Result<(), CliError> 
 }
 
 /// Whoever listens everywhere is asked on loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
     } else {

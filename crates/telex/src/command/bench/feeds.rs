@@ -1,4 +1,4 @@
-//! A server of feeds on loopback: many hosts, one thread, answers made before they are asked for.
+//! A server of feeds and their pages on loopback: many hosts, one thread.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Items of a feed.
-const ITEMS: usize = 20;
+pub(super) const ITEMS: usize = 20;
 
 /// Longest head of a request that is read.
 const MAX_HEAD: usize = 16 * 1024;
@@ -32,6 +32,8 @@ struct State {
     changed: AtomicUsize,
     requests: AtomicU64,
     nanoseconds: AtomicU64,
+    /// What the items link to, over and over; without any, items link to nothing.
+    pages: Vec<String>,
 }
 
 /// The loopback network that the hosts are in.
@@ -41,11 +43,14 @@ pub(super) fn network() -> Option<IpNet> {
 
 impl FeedServer {
     /// Listens on so many loopback addresses, at most 250.
-    pub(super) fn start(hosts: usize) -> std::io::Result<Self> {
+    pub(super) fn start(hosts: usize, pages: Vec<String>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let state = Arc::<State>::default();
+        let state = Arc::new(State {
+            pages,
+            ..State::default()
+        });
         let address = |last: u8, port| SocketAddr::from((Ipv4Addr::new(127, 0, 77, last), port));
         let first = runtime.block_on(TcpListener::bind(address(1, 0)))?;
         let port = first.local_addr()?.port();
@@ -124,16 +129,33 @@ async fn converse(mut socket: TcpStream, state: Arc<State>) {
 
 fn answer(head: &str, state: &State) -> String {
     let path = head.split_whitespace().nth(1).unwrap_or_default();
-    let number: usize = path.trim_start_matches('/').parse().unwrap_or_default();
+    let mut parts = path.split('/').skip(1).map(|part| part.parse::<usize>().ok());
+    let (number, item) = (parts.next().flatten(), parts.next().flatten());
+    if let Some((number, item)) = number.zip(item) {
+        let place = (number * ITEMS + item) % state.pages.len().max(1);
+        let page = state.pages.get(place).map_or("", String::as_str);
+        return found("text/html; charset=utf-8", "", page);
+    }
+    let Some(number) = number else {
+        // Such as robots.txt.
+        return "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned();
+    };
     let one_in = state.changed.load(Ordering::Relaxed);
     let version = usize::from(one_in > 0 && number.is_multiple_of(one_in));
     let etag = format!("\"{number}-{version}\"");
     if head.contains(&etag) {
         return format!("HTTP/1.1 304 Not Modified\r\nETag: {etag}\r\n\r\n");
     }
-    let body = feed(number, version);
+    found(
+        "application/rss+xml",
+        &format!("ETag: {etag}\r\n"),
+        &feed(number, version),
+    )
+}
+
+fn found(kind: &str, headers: &str, body: &str) -> String {
     format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/rss+xml\r\nETag: {etag}\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

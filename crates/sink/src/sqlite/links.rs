@@ -1,0 +1,129 @@
+//! Which story an article in the database belongs to, and what changed in which order.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use telex_model::Tagged;
+
+use super::decode;
+use crate::story::{Key, Known, REMEMBERED, Stories, Text};
+
+/// Changes that are kept for readers that follow: a day at ten articles a second.
+pub(crate) const CHANGES: i64 = 1_000_000;
+
+/// Remembers the articles that were stored last.
+pub(super) fn load(sql: &Connection) -> rusqlite::Result<Stories> {
+    let mut statement = sql.prepare(
+        "SELECT seq, fingerprint, language, first_seen, story FROM story ORDER BY seq DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([REMEMBERED as i64], |row| {
+        Ok(Known {
+            seq: row.get(0)?,
+            fingerprint: row.get::<_, i64>(1)?.cast_unsigned(),
+            language: row.get(2)?,
+            first_seen: row.get(3)?,
+            story: row.get(4)?,
+        })
+    })?;
+    let mut known: Vec<Known> = rows.collect::<rusqlite::Result<_>>()?;
+    let mut stories = Stories::default();
+    while let Some(next) = known.pop() {
+        stories.remember(next);
+    }
+    Ok(stories)
+}
+
+/// Gives the article of a row its story. A revision keeps the one that it shares with others.
+pub(super) fn link(
+    tx: &Connection,
+    stories: &mut Stories,
+    seq: i64,
+    id: &str,
+    article: &Tagged,
+) -> rusqlite::Result<()> {
+    let shared: Option<Arc<str>> = tx
+        .prepare_cached(
+            "SELECT story FROM story WHERE seq = ?1
+             AND (story <> ?2 OR EXISTS (SELECT 1 FROM story other WHERE other.story = ?2 AND other.seq <> ?1))",
+        )?
+        .query_row(params![seq, id], |row| row.get(0))
+        .optional()?;
+    let Some(key) = Key::of(article) else {
+        // What is not compared belongs to no story; a revision that lost its text stays where it was.
+        return Ok(());
+    };
+    let story = match shared {
+        Some(story) => story,
+        None => found(tx, stories, seq, &key, article)?.unwrap_or_else(|| Arc::from(id)),
+    };
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO story(seq, story, fingerprint, language, first_seen) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        seq,
+        story,
+        key.fingerprint.cast_signed(),
+        key.language,
+        key.first_seen
+    ])?;
+    stories.remember(Known {
+        seq,
+        fingerprint: key.fingerprint,
+        language: key.language,
+        first_seen: key.first_seen,
+        story,
+    });
+    Ok(())
+}
+
+/// Looks for an article that has the same text, more or less.
+fn found(
+    tx: &Connection,
+    stories: &Stories,
+    seq: i64,
+    key: &Key,
+    article: &Tagged,
+) -> rusqlite::Result<Option<Arc<str>>> {
+    let near = stories.near(seq, key);
+    if near.is_empty() {
+        return Ok(None);
+    }
+    let text = Text::new(&article.text);
+    for known in near {
+        let json = tx
+            .prepare_cached("SELECT value FROM article WHERE seq = ?1")?
+            .query_row([known.seq], |row| decode(row.get_ref(0)?))
+            .optional()?;
+        // What is stored was parsed before it was stored.
+        let other = json.and_then(|json| serde_json::from_str::<Tagged>(&json).ok());
+        if other.is_some_and(|other| text.is_version_of(&Text::new(&other.text))) {
+            return Ok(Some(Arc::clone(&known.story)));
+        }
+    }
+    Ok(None)
+}
+
+/// Notes that an article was stored.
+pub(super) fn stored(tx: &Connection, seq: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO change(seq) VALUES (?1)")?
+        .execute([seq])?;
+    Ok(())
+}
+
+/// Notes that an article is gone.
+pub(super) fn withdrawn(tx: &Connection, seq: i64, id: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM change WHERE seq = ?1")?
+        .execute([seq])?;
+    tx.prepare_cached("DELETE FROM story WHERE seq = ?1")?
+        .execute([seq])?;
+    tx.prepare_cached("INSERT INTO change(withdrawn) VALUES (?1)")?
+        .execute([id])?;
+    Ok(())
+}
+
+/// Lets go of changes that are too old to be asked for.
+pub(super) fn prune(tx: &Connection) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM change WHERE number <= (SELECT max(number) FROM change) - ?1")?
+        .execute([CHANGES])?;
+    Ok(())
+}
