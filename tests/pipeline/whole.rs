@@ -171,3 +171,38 @@ fn the_demo_shows_every_article_and_ends_by_itself() {
     assert!(text.contains("each once"), "{text}");
     assert!(text.contains("telex run all --feeds"), "{text}");
 }
+
+#[test]
+fn a_backup_is_a_data_directory_and_retention_empties_the_sink() {
+    let world = World::new();
+    world.once();
+    let before = world.articles(&[]).len();
+    let copied = finish(world.telex(&["backup", "copy"]));
+    assert!(copied.status.success(), "{}", said(&copied));
+    let again = finish(world.telex(&["backup", "copy"]));
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    assert!(said(&again).contains("is not overwritten"));
+
+    let once = ["run", "all", "--once", "--feeds", "feeds.opml"];
+    let mut short = world.telex(&once);
+    short.env("TELEX__SINK__RETENTION", "0s");
+    assert!(finish(short).status.success());
+    assert_eq!(world.articles(&[]).len(), 0);
+
+    let copy = world.path().join("copy");
+    let mut restored = world.telex(&[&once[..], &["--output", "json"]].concat());
+    restored
+        .env("TELEX__DATA_DIR", &copy)
+        .env("TELEX__SINK__RETENTION", "1d");
+    let out = finish(restored);
+    assert!(out.status.success(), "{}", said(&out));
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(text.contains("\"items\":0"), "nothing is new to it: {text}");
+    let mut articles = world.telex(&["sink", "export", "--format", "csv"]);
+    articles.env("TELEX__DATA_DIR", &copy);
+    let rows = finish(articles);
+    let text = String::from_utf8_lossy(&rows.stdout).into_owned();
+    assert!(text.starts_with("id,revision,first_seen,"), "{text}");
+    // Texts are of several lines.
+    assert!(text.matches("\r\n").count() > before, "{text}");
+}

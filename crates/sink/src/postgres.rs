@@ -16,6 +16,7 @@ mod schema;
 mod tls;
 mod value;
 
+use jiff::Timestamp;
 use postgres::Client;
 
 pub use error::PostgresError;
@@ -89,6 +90,31 @@ impl PostgresSink {
     pub fn look(&self) -> Result<Option<i32>, SinkError> {
         let mut client = self.server.connect()?;
         schema::look(&mut client, &self.server)
+    }
+
+    /// Lets go of the oldest articles that were first seen before a time, at most so many; gives their number. Several
+    /// processes may do it at once.
+    ///
+    /// # Errors
+    /// As [`PostgresSink::connect`].
+    pub fn forget(&mut self, before: Timestamp, most: usize) -> Result<usize, SinkError> {
+        if self.connection.is_none() {
+            self.connect()?;
+        }
+        let Some(Connection { client, .. }) = &mut self.connection else {
+            return Ok(0);
+        };
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let sql = "DELETE FROM article WHERE id IN (
+                     SELECT id FROM article WHERE first_seen < $1 ORDER BY first_seen, id LIMIT $2
+                     FOR UPDATE SKIP LOCKED)";
+        match client.execute(sql, &[&value::time(Some(before)), &most]) {
+            Ok(gone) => Ok(usize::try_from(gone).unwrap_or(usize::MAX)),
+            Err(error) => {
+                self.connection = None;
+                Err(self.server.failed(error))
+            }
+        }
     }
 
     /// Takes the tables back to a version, by the steps back that stand beside them; gives the versions taken back.

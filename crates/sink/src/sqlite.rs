@@ -5,6 +5,7 @@
 //! external-content index, which needs the old text at every change, and so its decompression; triggers, which
 //! would hide the same statements.
 
+mod forget;
 mod links;
 pub(crate) mod schema;
 

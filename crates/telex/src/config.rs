@@ -283,6 +283,9 @@ pub(crate) struct Sink {
     pub(crate) json_lines: Option<PathBuf>,
     /// Bytes at which that file is finished, as `NAME.1.jsonl` and so on, and a new one begun.
     pub(crate) json_lines_max_bytes: Option<u64>,
+    /// Articles first seen longer ago are let go of, in SQLite and PostgreSQL; without it none is. Followers see them
+    /// as withdrawn.
+    pub(crate) retention: Option<Period>,
 }
 
 impl Default for Sink {
@@ -292,6 +295,7 @@ impl Default for Sink {
             postgres: Postgres::default(),
             json_lines: None,
             json_lines_max_bytes: None,
+            retention: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod canary;
 mod feeds;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -123,6 +124,7 @@ impl Pipeline {
         }
         if stages.contains(&Stage::Sink) {
             running.extend(setup.canary()?);
+            running.extend(setup.retention()?);
         }
         Ok(Self {
             stages: running,

@@ -11,6 +11,7 @@ mod damage;
 mod json_lines;
 mod pipeline;
 mod postgres;
+mod retention;
 mod search;
 mod store;
 mod story;
