@@ -206,3 +206,29 @@ fn a_backup_is_a_data_directory_and_retention_empties_the_sink() {
     // Texts are of several lines.
     assert!(text.matches("\r\n").count() > before, "{text}");
 }
+
+#[test]
+fn a_run_that_ends_leaves_whole_parquet_files() {
+    let world = World::new();
+    let mut run = world.telex(&["run", "all", "--once", "--feeds", "feeds.opml"]);
+    run.env("TELEX__SINK__PARQUET", world.path().join("parquet"));
+    let out = finish(run);
+    assert!(out.status.success(), "{}", said(&out));
+    let waiting = world.path().join("parquet/_waiting/tagged.jsonl");
+    assert_eq!(std::fs::metadata(waiting).unwrap().len(), 0, "nothing waits");
+    let mut tags = std::collections::BTreeSet::new();
+    for day in std::fs::read_dir(world.path().join("parquet")).unwrap().flatten() {
+        if !day.file_name().to_string_lossy().starts_with("day=") {
+            continue;
+        }
+        for tag in std::fs::read_dir(day.path()).unwrap().flatten() {
+            tags.insert(tag.file_name().to_string_lossy().into_owned());
+            for file in std::fs::read_dir(tag.path()).unwrap().flatten() {
+                let bytes = std::fs::read(file.path()).unwrap();
+                assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{file:?}");
+            }
+        }
+    }
+    let wanted = ["tag=eu-diplomacy", "tag=nato", "tag=none", "tag=ukraine"];
+    assert!(tags.iter().map(String::as_str).eq(wanted), "{tags:?}");
+}

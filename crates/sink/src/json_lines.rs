@@ -155,6 +155,16 @@ impl JsonLines {
         if self.max_bytes.is_none_or(|max| self.state.bytes < max) {
             return Ok(());
         }
+        self.finish_file()
+    }
+
+    /// Finishes the file whatever its size, unless it is empty, and begins a new one.
+    pub(crate) fn finish_file(&mut self) -> Result<(), SinkError> {
+        if self.state.bytes == 0 {
+            return Ok(());
+        }
+        // An attempt that failed may have left lines that do not count.
+        self.cut().map_err(|e| SinkError::of_io(&self.path, e))?;
         // The number stands in the state before the file has it, so that a crash at any point can be told.
         let number = self.state.finishing.unwrap_or_else(|| {
             let mut numbers = self.state.finished + 1..;
@@ -172,6 +182,31 @@ impl JsonLines {
         self.write_state(&self.state)?;
         tracing::info!(file = %name.display(), "a file of JSON lines is finished");
         Ok(())
+    }
+
+    /// Gives the finished files that are still there, with their numbers, oldest first.
+    pub(crate) fn finished_files(&self) -> Result<Vec<(u64, PathBuf)>, SinkError> {
+        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|e| SinkError::of_io(folder, e))? {
+            names.push(entry.map_err(|e| SinkError::of_io(folder, e))?.file_name());
+        }
+        let number = |name: &std::ffi::OsString| -> Option<u64> {
+            let number = Path::new(name.to_str()?)
+                .file_stem()?
+                .to_str()?
+                .rsplit('.')
+                .next()?;
+            let number = number.parse().ok().filter(|n| *n <= self.state.finished)?;
+            (finished(&self.path, number).file_name() == Some(name.as_os_str())).then_some(number)
+        };
+        let mut numbers: Vec<u64> = names.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        Ok(numbers
+            .into_iter()
+            .map(|n| (n, finished(&self.path, n)))
+            .collect())
     }
 
     /// Replaces the state as a whole.

@@ -67,4 +67,12 @@ pub trait Sink: Debug + Send {
     /// # Errors
     /// Where the rows could not be stored; nothing of them is then, and the same call may be made again.
     fn store(&mut self, log: &str, rows: &[Row<'_>]) -> Result<Vec<Fate>, SinkError>;
+
+    /// Completes what a sink keeps open for more to come, at the end of a run; what is stored stays so without it.
+    ///
+    /// # Errors
+    /// Where that could not be done; opening the sink again does it then.
+    fn finish(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }

@@ -283,6 +283,10 @@ pub(crate) struct Sink {
     pub(crate) json_lines: Option<PathBuf>,
     /// Bytes at which that file is finished, as `NAME.1.jsonl` and so on, and a new one begun.
     pub(crate) json_lines_max_bytes: Option<u64>,
+    /// Write Parquet files by day and tag to this folder.
+    pub(crate) parquet: Option<PathBuf>,
+    /// Longest time that articles wait for more before they are written there.
+    pub(crate) parquet_max_age: Period,
     /// Articles first seen longer ago are let go of, in SQLite and PostgreSQL; without it none is. Followers see them
     /// as withdrawn.
     pub(crate) retention: Option<Period>,
@@ -295,6 +299,8 @@ impl Default for Sink {
             postgres: Postgres::default(),
             json_lines: None,
             json_lines_max_bytes: None,
+            parquet: None,
+            parquet_max_age: Period::seconds(3600),
             retention: None,
         }
     }

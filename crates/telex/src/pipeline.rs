@@ -15,7 +15,7 @@ use telex_fetcher::{FetchMode, Fetcher, FetcherOptions};
 use telex_model::{Stage, Topic};
 use telex_poller::websub::{self, WebSub};
 use telex_poller::{ItemRules, Poller, PollerOptions, PollerReport};
-use telex_sink::{JsonLines, Sink, SinkStage, SqliteSink};
+use telex_sink::{JsonLines, ParquetOptions, ParquetSink, Sink, SinkStage, SqliteSink};
 use telex_stream::{
     Control, DeadLetter, Limits, Session, SessionConfig, SourceContext, Summary, TransformStage, run_source,
     run_stage,
@@ -432,6 +432,13 @@ impl Setup<'_> {
                 self.config.sink.json_lines_max_bytes,
             )?));
         }
+        if let Some(folder) = &self.config.sink.parquet {
+            let options = ParquetOptions {
+                max_age: self.config.sink.parquet_max_age.0,
+                ..ParquetOptions::default()
+            };
+            sinks.push(Box::new(ParquetSink::open(folder, options)?));
+        }
         let log = self
             .open
             .log(&Stage::Sink.input().name(&self.config.bus.topic_prefix))?;
@@ -440,7 +447,10 @@ impl Setup<'_> {
             let summary = run_stage(session, &mut work, context)?;
             match work.failure() {
                 Some(failure) => Err(CliError::Unavailable(failure.chain())),
-                None => Ok(summary),
+                None => {
+                    work.finish()?;
+                    Ok(summary)
+                }
             }
         })
     }

@@ -137,4 +137,5 @@ macro_rules! suite {
 suite!(sqlite, crate::conformance::places::Sqlite::new);
 suite!(json_lines, crate::conformance::places::Lines::new);
 suite!(json_lines_rotated, crate::conformance::places::Lines::rotated);
+suite!(parquet, crate::conformance::places::Parquet::new);
 suite!(postgres, crate::conformance::places::Postgres::new);

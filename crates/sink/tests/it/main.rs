@@ -9,6 +9,7 @@ mod conformance;
 mod copy;
 mod damage;
 mod json_lines;
+mod parquet;
 mod pipeline;
 mod postgres;
 mod retention;

@@ -305,8 +305,10 @@ fn check(config: &Config) -> Option<String> {
         return Some(problem);
     }
     let sink = &config.sink;
-    (!sink.sqlite && sink.json_lines.is_none() && sink.postgres.url.reveal().is_empty()).then(|| {
-        "sink: nothing to write to; set sink.sqlite, sink.postgres.url or sink.json_lines".to_owned()
+    let files = sink.json_lines.is_some() || sink.parquet.is_some();
+    (!sink.sqlite && !files && sink.postgres.url.reveal().is_empty()).then(|| {
+        "sink: nothing to write to; set sink.sqlite, sink.postgres.url, sink.json_lines or sink.parquet"
+            .to_owned()
     })
 }
 

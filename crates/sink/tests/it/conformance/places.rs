@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use telex_sink::ParquetSink;
 use telex_sink::{Articles, JsonLines, Order, PostgresSink, Query, Sink, SqliteOptions, SqliteSink};
 
 use super::{Entry, Place};
@@ -135,6 +136,67 @@ fn entries(path: &Path) -> Vec<Entry> {
         Entry::Article(serde_json::from_value(value).expect("a tagged message"))
     };
     crate::support::lines(path).iter().map(parse).collect()
+}
+
+/// A folder of Parquet files, each of a few messages.
+pub(crate) struct Parquet {
+    folder: tempfile::TempDir,
+}
+
+impl Parquet {
+    pub(crate) fn new() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        Some(Self { folder })
+    }
+
+    fn waiting(&self) -> PathBuf {
+        self.folder.path().join("_waiting")
+    }
+}
+
+impl Place for Parquet {
+    fn open(&self) -> Box<dyn Sink> {
+        Box::new(ParquetSink::open(self.folder.path(), crate::parquet::small()).expect("a sink"))
+    }
+
+    fn stored(&self) -> Vec<Entry> {
+        let mut stored: Vec<Entry> = crate::parquet::rows(self.folder.path())
+            .into_iter()
+            .map(|row| match row.message {
+                Some(json) => Entry::Article(serde_json::from_str(&json).expect("a tagged message")),
+                None => Entry::Withdrawn(row.id.parse().expect("an id")),
+            })
+            .collect();
+        // What waits for a file: those that are finished, which the sink has not come to, and the last one.
+        let mut waiting: Vec<PathBuf> = std::fs::read_dir(self.waiting())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+            .collect();
+        waiting.sort_by_key(|path| {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let number = name.split('.').nth(1).and_then(|n| n.parse::<u64>().ok());
+            number.unwrap_or(u64::MAX)
+        });
+        stored.extend(waiting.iter().flat_map(|path| entries(path)));
+        stored
+    }
+
+    fn keeps_every_message(&self) -> bool {
+        true
+    }
+
+    fn break_down(&self) {
+        std::fs::create_dir(self.waiting().join("tagged.jsonl.state.new")).expect("made");
+    }
+
+    fn mend(&self) {
+        std::fs::remove_dir(self.waiting().join("tagged.jsonl.state.new")).expect("removed");
+    }
 }
 
 /// A database of PostgreSQL.
