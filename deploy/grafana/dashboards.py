@@ -211,6 +211,10 @@ def stages():
             [
                 panel("Processes", "short", (f"count by (stage) (telex_assigned_partitions{{{STAGE}}})", "{{stage}}"), about="More than the 12 partitions of a topic idle.", width=8),
                 panel("Partitions owned", "short", (f"sum by (stage, instance) (telex_assigned_partitions{{{STAGE}}})", "{{stage}} {{instance}}"), about="By process; together 12 a stage.", width=8, stack=True),
+                panel("Ready", "short", (f"sum(telex_ready{{{JOB}}})", "ready"), (f"count(telex_ready{{{JOB}}})", "there"), about="Processes that /readyz calls ready, of those that answer.", width=8),
+                panel("Memory", "bytes", (f"process_resident_memory_bytes{{{JOB}}}", "{{instance}}"), about="Resident, by process.", width=8),
+                panel("Processor", "short", (f"rate(process_cpu_seconds_total{{{JOB}}}[$__rate_interval])", "{{instance}}"), about="Cores in use, by process.", width=8),
+                panel("Open files", "short", (f"process_open_fds{{{JOB}}}", "{{instance}}"), about="Connections too; the limit is process_max_fds.", width=8),
                 panel("Breaker", "short", (f"max by (stage) (telex_breaker_open{{{STAGE}}})", "{{stage}}"), about="1 while too many dead letters hold the stage.", width=8),
             ],
         ),

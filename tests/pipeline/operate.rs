@@ -54,6 +54,8 @@ fn metrics_and_health_tell_the_truth() {
     assert!(text.contains("telex_dead_letters_total{reason=\"invalid_json\",stage=\"cleaner\"} 0"));
     assert_eq!(value(&text, "telex_seen_to_tagged_seconds_count"), Some(all));
     assert_eq!(value(&text, "telex_feeds{health=\"failing\"}"), Some(1.0));
+    assert_eq!(value(&text, "telex_ready"), Some(1.0));
+    assert!(value(&text, "process_resident_memory_bytes") > Some(1e6));
     process.signal("TERM");
     let out = process.finish();
     assert!(out.status.success(), "{}", said(&out));

@@ -1,6 +1,7 @@
 //! From feeds to tagged articles.
 
 use serde_json::Value;
+use telex_sink::{Articles, Query};
 use telex_site::Delivery;
 
 use crate::world::{World, canonical, finish, said, telex, wait_for};
@@ -53,12 +54,39 @@ fn every_article_comes_once_with_the_right_tags() {
     }
     check_texts(&world, &articles);
     check_conditional(&world);
+    check_stories(&world);
 }
 
 fn sorted(urls: impl Iterator<Item = String>) -> Vec<String> {
     let mut urls: Vec<String> = urls.collect();
     urls.sort();
     urls
+}
+
+/// The agency's report that stands on two sites is one story; every other text stands alone.
+fn check_stories(world: &World) {
+    let articles = Articles::open(&world.data().join("articles.sqlite")).unwrap();
+    let mut shared = Vec::new();
+    for stored in articles.query(&Query::default()) {
+        let stored = stored.unwrap();
+        let url = stored.parse().unwrap().url;
+        if let Some(story) = articles.story_of(&stored).unwrap() {
+            assert_eq!(story.articles, 2, "{url}");
+            shared.push((story.id, url));
+        }
+    }
+    let urls = sorted(shared.iter().map(|(_, url)| url.clone()));
+    assert_eq!(urls.len(), 2, "{urls:?}");
+    assert!(
+        urls.iter().any(|u| u.contains("eu-letter-moscow-agency")),
+        "{urls:?}"
+    );
+    assert!(
+        urls.iter()
+            .any(|u| u.contains("high-representative-letter-moscow")),
+        "{urls:?}"
+    );
+    assert_eq!(shared[0].0, shared[1].0, "one story");
 }
 
 /// Items that the live feeds announce: the overlapping feed repeats articles of another.

@@ -95,15 +95,18 @@ impl Stories {
         let Some(list) = self.languages.get(&key.language) else {
             return Vec::new();
         };
-        let near = |known: &&Known| {
-            known.seq != own
-                && (known.fingerprint ^ key.fingerprint).count_ones() <= NEAR
-                && known.first_seen.abs_diff(key.first_seen) <= SPAN
-        };
-        let mut found: Vec<&Known> = list.iter().rev().filter(near).collect();
-        found.sort_by_key(|known| (known.fingerprint ^ key.fingerprint).count_ones());
-        found.truncate(LOOKED_AT);
-        found
+        let mut nearest: Vec<(u32, &Known)> = Vec::with_capacity(LOOKED_AT + 1);
+        for known in list.iter().rev() {
+            let bits = (known.fingerprint ^ key.fingerprint).count_ones();
+            let full = nearest.len() == LOOKED_AT && nearest.last().is_some_and(|(most, _)| *most <= bits);
+            if bits > NEAR || full || known.seq == own || known.first_seen.abs_diff(key.first_seen) > SPAN {
+                continue;
+            }
+            let place = nearest.partition_point(|(less, _)| *less <= bits);
+            nearest.insert(place, (bits, known));
+            nearest.truncate(LOOKED_AT);
+        }
+        nearest.into_iter().map(|(_, known)| known).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
@@ -92,6 +93,8 @@ pub struct Metrics {
     bus_limit_bytes: IntGauge,
     /// Bytes of committed messages held in memory for their readers.
     bus_tail_bytes: IntGauge,
+    /// 1 while `/readyz` says yes.
+    pub(crate) ready: IntGauge,
 }
 
 /// Metrics of one stage; cheap to clone.
@@ -306,6 +309,7 @@ impl Metrics {
                 "telex_bus_tail_bytes",
                 "Bytes of committed messages held in memory.",
             ),
+            ready: b.gauge("telex_ready", "1 while the process is ready, as /readyz tells."),
             registry: b.0.clone(),
         };
         let build = b.gauges(
@@ -314,6 +318,10 @@ impl Metrics {
             &["version"],
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        // Memory, processor time, open files, start, under the names that all Prometheus clients use.
+        if let Err(error) = b.0.register(Box::new(ProcessCollector::for_self())) {
+            tracing::error!(%error, "the process cannot be measured");
+        }
         for stage in Stage::ALL {
             drop(metrics.canaries.with_label_values(&[stage.name()]));
         }

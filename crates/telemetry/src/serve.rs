@@ -55,6 +55,7 @@ struct Served {
 }
 
 async fn render(State(served): State<Served>) -> Response {
+    served.metrics.ready.set(i64::from(served.health.ready().is_ok()));
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         served.metrics.render(),

@@ -47,13 +47,15 @@ impl Numbers {
 
     /// Article number `n`.
     pub(crate) fn tagged(&mut self, n: u64) -> Tagged {
+        let text = self.text(TEXT_BYTES);
         let article = Article {
             id: ArticleId::of_link(&format!("https://news.example/{n}").parse().expect("a URL")),
             revision: 1,
             url: format!("https://news.example/{n}"),
             canonical_url: None,
             title: self.text(60),
-            text: self.text(TEXT_BYTES),
+            fingerprint: telex_cleaner::fingerprint(&text),
+            text,
             authors: vec!["A. Writer".to_owned()],
             published: None,
             modified: None,
@@ -61,7 +63,6 @@ impl Numbers {
             language: Some("uk".to_owned()),
             kind: Kind::Article,
             source: Source::default(),
-            fingerprint: Some("00ff00ff00ff00ff".to_owned()),
             lead_image: None,
             quality: 0.9,
             fetch_error: None,
