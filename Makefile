@@ -7,22 +7,26 @@
 
 CARGO ?= cargo
 
-# Tests leave a note there when they found no Kafka.
+# Tests leave a note there when they found no Kafka, or no PostgreSQL.
 NO_KAFKA = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-kafka
+NO_POSTGRES = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-postgres
 
 .PHONY: demo test kafka faults lint release bench-cleaner bench-classifier deploy-check setup setup-kafka \
-  setup-deploy-check
+  setup-postgres setup-deploy-check
 
 demo: setup
 	$(CARGO) build --release --locked --package telex
 	./target/release/telex demo
 
-test: setup setup-kafka
-	@rm -f $(NO_KAFKA)
+test: setup setup-kafka setup-postgres
+	@rm -f $(NO_KAFKA) $(NO_POSTGRES)
 	$(CARGO) test --workspace --locked
 	@if [ -e $(NO_KAFKA) ]; then \
 	  echo "all tests passed, BUT NOTHING WAS TESTED ON KAFKA: $$(cat $(NO_KAFKA))"; \
 	else echo "all tests passed, those on a real Kafka among them"; fi
+	@if [ -e $(NO_POSTGRES) ]; then \
+	  echo "BUT NOTHING WAS TESTED ON POSTGRESQL: $$(cat $(NO_POSTGRES))"; \
+	else echo "and those on a real PostgreSQL"; fi
 
 # Starts a broker that stays, with what it holds, until it is told to stop.
 kafka: setup-kafka
@@ -77,6 +81,13 @@ setup-kafka:
 	  apt-get update -qq && apt-get install -y -qq default-jre-headless maven kcat || \
 	  echo "Java, Maven or kcat cannot be installed"; \
 	else echo "Java 17, Maven or kcat is missing (Debian: apt-get install default-jre-headless maven kcat)"; fi
+
+# PostgreSQL's programs, for the servers that tests make and end. The service that Debian starts with them is not used.
+setup-postgres:
+	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq postgresql || echo "PostgreSQL cannot be installed"; \
+	else echo "PostgreSQL is missing (Debian: apt-get install postgresql)"; fi
 
 # Prometheus with promtool, and Python for what comes from PyPI.
 setup-deploy-check:

@@ -17,11 +17,15 @@ mod import;
 mod kafka;
 mod kafka_refusals;
 mod operate;
+mod postgres;
 mod proxy;
 mod top;
 mod topics;
 mod whole;
 mod world;
+
+#[path = "../../crates/sink/tests/server/mod.rs"]
+mod postgres_server;
 
 #[path = "../faults/mod.rs"]
 mod faults;

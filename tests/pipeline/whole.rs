@@ -199,3 +199,64 @@ fn the_demo_shows_every_article_and_ends_by_itself() {
     assert!(text.contains("each once"), "{text}");
     assert!(text.contains("telex run all --feeds"), "{text}");
 }
+
+#[test]
+fn a_backup_is_a_data_directory_and_retention_empties_the_sink() {
+    let world = World::new();
+    world.once();
+    let before = world.articles(&[]).len();
+    let copied = finish(world.telex(&["backup", "copy"]));
+    assert!(copied.status.success(), "{}", said(&copied));
+    let again = finish(world.telex(&["backup", "copy"]));
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    assert!(said(&again).contains("is not overwritten"));
+
+    let once = ["run", "all", "--once", "--feeds", "feeds.opml"];
+    let mut short = world.telex(&once);
+    short.env("TELEX__SINK__RETENTION", "0s");
+    assert!(finish(short).status.success());
+    assert_eq!(world.articles(&[]).len(), 0);
+
+    let copy = world.path().join("copy");
+    let mut restored = world.telex(&[&once[..], &["--output", "json"]].concat());
+    restored
+        .env("TELEX__DATA_DIR", &copy)
+        .env("TELEX__SINK__RETENTION", "1d");
+    let out = finish(restored);
+    assert!(out.status.success(), "{}", said(&out));
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(text.contains("\"items\":0"), "nothing is new to it: {text}");
+    let mut articles = world.telex(&["sink", "export", "--format", "csv"]);
+    articles.env("TELEX__DATA_DIR", &copy);
+    let rows = finish(articles);
+    let text = String::from_utf8_lossy(&rows.stdout).into_owned();
+    assert!(text.starts_with("id,revision,first_seen,"), "{text}");
+    // Texts are of several lines.
+    assert!(text.matches("\r\n").count() > before, "{text}");
+}
+
+#[test]
+fn a_run_that_ends_leaves_whole_parquet_files() {
+    let world = World::new();
+    let mut run = world.telex(&["run", "all", "--once", "--feeds", "feeds.opml"]);
+    run.env("TELEX__SINK__PARQUET", world.path().join("parquet"));
+    let out = finish(run);
+    assert!(out.status.success(), "{}", said(&out));
+    let waiting = world.path().join("parquet/_waiting/tagged.jsonl");
+    assert_eq!(std::fs::metadata(waiting).unwrap().len(), 0, "nothing waits");
+    let mut tags = std::collections::BTreeSet::new();
+    for day in std::fs::read_dir(world.path().join("parquet")).unwrap().flatten() {
+        if !day.file_name().to_string_lossy().starts_with("day=") {
+            continue;
+        }
+        for tag in std::fs::read_dir(day.path()).unwrap().flatten() {
+            tags.insert(tag.file_name().to_string_lossy().into_owned());
+            for file in std::fs::read_dir(tag.path()).unwrap().flatten() {
+                let bytes = std::fs::read(file.path()).unwrap();
+                assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{file:?}");
+            }
+        }
+    }
+    let wanted = ["tag=eu-diplomacy", "tag=nato", "tag=none", "tag=ukraine"];
+    assert!(tags.iter().map(String::as_str).eq(wanted), "{tags:?}");
+}

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::postgres::PostgresError;
+
 /// Why articles could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -73,6 +75,9 @@ pub enum SinkError {
         /// What the system says.
         source: Cause,
     },
+    /// It has to do with PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// Anything else: most likely a defect of this program.
     #[error("{} failed; see the log", path.display())]
     Failed {
@@ -89,7 +94,11 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 impl SinkError {
     /// Tells whether the same call may do later, with nothing but the disk or another process changed.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Busy { .. } | Self::Io { .. })
+        match self {
+            Self::Full { .. } | Self::Busy { .. } | Self::Io { .. } => true,
+            Self::Postgres(error) => error.may_pass(),
+            _ => false,
+        }
     }
 
     /// Gives the error and what lies beneath it in one line.

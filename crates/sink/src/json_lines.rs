@@ -3,6 +3,9 @@
 //! Beside the file stands `<file>.state` with the number of its bytes that count and the positions behind them,
 //! replaced as a whole after the lines are on disk. What a crash leaves behind those bytes is cut off. Rejected:
 //! the positions in the file itself, as lines of another kind, which every reader would have to know of.
+//!
+//! A file that has its size is finished: it gets a number and never changes again. Rejected: a file a day, which for a
+//! large installation is no bound, and for a small one many files.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -27,6 +30,7 @@ pub struct JsonLines {
     state_path: PathBuf,
     file: File,
     state: State,
+    max_bytes: Option<u64>,
     buffer: Vec<u8>,
 }
 
@@ -36,6 +40,12 @@ struct State {
     version: i32,
     /// Bytes of the file that count.
     bytes: u64,
+    /// Number of the file that was finished last.
+    #[serde(default)]
+    finished: u64,
+    /// Number that the file is getting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    finishing: Option<u64>,
     /// By log and partition.
     positions: BTreeMap<String, BTreeMap<u32, Position>>,
 }
@@ -45,7 +55,21 @@ impl Default for State {
         Self {
             version: VERSION,
             bytes: 0,
+            finished: 0,
+            finishing: None,
             positions: BTreeMap::new(),
+        }
+    }
+}
+
+impl State {
+    /// The state after the file got its number.
+    fn begun_anew(&self, number: u64) -> Self {
+        Self {
+            bytes: 0,
+            finished: number,
+            finishing: None,
+            ..self.clone()
         }
     }
 }
@@ -57,19 +81,21 @@ impl JsonLines {
     /// Where file or state cannot be opened and written, are damaged or of a newer version, the file is shorter
     /// than it was, was not written by this sink, or another process has it open.
     pub fn open(path: &Path) -> Result<Self, SinkError> {
+        Self::open_rotated(path, None)
+    }
+
+    /// As [`JsonLines::open`]; a file that has grown to so many bytes is finished, as `NAME.1.jsonl` and so on, and a
+    /// new one begun. A batch is never parted, so files are larger by up to that.
+    ///
+    /// # Errors
+    /// As [`JsonLines::open`].
+    pub fn open_rotated(path: &Path, max_bytes: Option<u64>) -> Result<Self, SinkError> {
         let io = |e| SinkError::of_io(path, e);
         let mut name = path.as_os_str().to_owned();
         name.push(".state");
         let state_path = PathBuf::from(name);
         let found = path.try_exists().map_err(io)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(io)?;
-        lock(path, &file)?;
+        let file = open_file(path)?;
         let known = read_state(&state_path)?;
         let length = file.metadata().map_err(io)?.len();
         let state = match known {
@@ -79,6 +105,9 @@ impl JsonLines {
                 });
             }
             None => State::default(),
+            Some(state) if state.finishing.is_some_and(|n| finished(path, n).exists()) => {
+                state.begun_anew(state.finishing.unwrap_or_default())
+            }
             // Moved away on purpose: what is in it need not be written again.
             Some(state) if !found => State { bytes: 0, ..state },
             Some(state) if length < state.bytes => {
@@ -99,6 +128,7 @@ impl JsonLines {
             state_path,
             file,
             state,
+            max_bytes,
             buffer: Vec::new(),
         };
         sink.cut().map_err(io)?;
@@ -118,6 +148,65 @@ impl JsonLines {
         self.cut()?;
         self.file.write_all(&self.buffer)?;
         self.file.sync_data()
+    }
+
+    /// Finishes the file where it has its size, and begins a new one.
+    fn rotate(&mut self) -> Result<(), SinkError> {
+        if self.max_bytes.is_none_or(|max| self.state.bytes < max) {
+            return Ok(());
+        }
+        self.finish_file()
+    }
+
+    /// Finishes the file whatever its size, unless it is empty, and begins a new one.
+    pub(crate) fn finish_file(&mut self) -> Result<(), SinkError> {
+        if self.state.bytes == 0 {
+            return Ok(());
+        }
+        // An attempt that failed may have left lines that do not count.
+        self.cut().map_err(|e| SinkError::of_io(&self.path, e))?;
+        // The number stands in the state before the file has it, so that a crash at any point can be told.
+        let number = self.state.finishing.unwrap_or_else(|| {
+            let mut numbers = self.state.finished + 1..;
+            let free = numbers.find(|n| !finished(&self.path, *n).exists());
+            free.unwrap_or(u64::MAX)
+        });
+        self.state.finishing = Some(number);
+        self.write_state(&self.state)?;
+        let name = finished(&self.path, number);
+        if !name.exists() {
+            std::fs::rename(&self.path, &name).map_err(|e| SinkError::of_io(&name, e))?;
+        }
+        self.file = open_file(&self.path)?;
+        self.state = self.state.begun_anew(number);
+        self.write_state(&self.state)?;
+        tracing::info!(file = %name.display(), "a file of JSON lines is finished");
+        Ok(())
+    }
+
+    /// Gives the finished files that are still there, with their numbers, oldest first.
+    pub(crate) fn finished_files(&self) -> Result<Vec<(u64, PathBuf)>, SinkError> {
+        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|e| SinkError::of_io(folder, e))? {
+            names.push(entry.map_err(|e| SinkError::of_io(folder, e))?.file_name());
+        }
+        let number = |name: &std::ffi::OsString| -> Option<u64> {
+            let number = Path::new(name.to_str()?)
+                .file_stem()?
+                .to_str()?
+                .rsplit('.')
+                .next()?;
+            let number = number.parse().ok().filter(|n| *n <= self.state.finished)?;
+            (finished(&self.path, number).file_name() == Some(name.as_os_str())).then_some(number)
+        };
+        let mut numbers: Vec<u64> = names.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        Ok(numbers
+            .into_iter()
+            .map(|n| (n, finished(&self.path, n)))
+            .collect())
     }
 
     /// Replaces the state as a whole.
@@ -155,11 +244,45 @@ impl Sink for JsonLines {
         if state == self.state {
             return Ok(fates);
         }
+        self.rotate()?;
+        // A new file has other bytes that count.
+        state = State {
+            positions: state.positions,
+            ..self.state.clone()
+        };
         self.append().map_err(|e| SinkError::of_io(&self.path, e))?;
         state.bytes += self.buffer.len() as u64;
         self.write_state(&state)?;
         self.state = state;
         Ok(fates)
+    }
+}
+
+/// Opens the file that is written to, for this process alone.
+fn open_file(path: &Path) -> Result<File, SinkError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|e| SinkError::of_io(path, e))?;
+    lock(path, &file)?;
+    Ok(file)
+}
+
+/// Name of a finished file: the number before the extension.
+fn finished(path: &Path, number: u64) -> PathBuf {
+    let number = number.to_string();
+    match (path.file_stem(), path.extension()) {
+        (Some(stem), Some(extension)) => {
+            let parts = [stem, number.as_ref(), extension];
+            path.with_file_name(parts.join(".".as_ref()))
+        }
+        _ => {
+            let name = path.file_name().unwrap_or_default();
+            path.with_file_name([name, number.as_ref()].join(".".as_ref()))
+        }
     }
 }
 

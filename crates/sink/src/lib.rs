@@ -1,4 +1,5 @@
-//! The sink: tagged articles into a SQLite database with full-text search, and into JSON lines.
+//! The sink: tagged articles into SQLite and PostgreSQL with full-text search, into JSON lines and
+//! Parquet files.
 //!
 //! [`SinkStage`] reads `telex.tagged.v1` and hands whole batches to every [`Sink`]. A sink stores a batch together
 //! with the positions that it came from, durably and at once, before the bus learns of it: after a crash between
@@ -11,10 +12,13 @@
 //! batch twice.
 
 mod articles;
+mod copy;
 mod error;
 mod follow;
 mod json_lines;
+mod parquet;
 mod position;
+mod postgres;
 mod row;
 mod sqlite;
 mod stage;
@@ -22,9 +26,12 @@ mod story;
 mod text;
 
 pub use articles::{Articles, Cursor, Found, Order, ParseCursorError, Query, StoredArticle};
+pub use copy::copy_database;
 pub use error::{Cause, SinkError};
 pub use follow::{ChangeKind, Changed, Changes, Story};
 pub use json_lines::JsonLines;
+pub use parquet::{ParquetOptions, ParquetSink};
+pub use postgres::{PostgresError, PostgresSink};
 pub use row::{Change, Fate, Row, Sink};
 pub use sqlite::{SqliteOptions, SqliteSink};
 pub use stage::{DEAD_REASONS, DROP_REASONS, SinkStage};

@@ -22,6 +22,16 @@ pub struct Row<'a> {
     pub change: Change<'a>,
 }
 
+impl Row<'_> {
+    /// Of which article it is.
+    pub(crate) fn id(&self) -> ArticleId {
+        match self.change {
+            Change::Put { article, .. } => article.id,
+            Change::Retract(id) => id,
+        }
+    }
+}
+
 /// What a message says of an article.
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {
@@ -57,4 +67,12 @@ pub trait Sink: Debug + Send {
     /// # Errors
     /// Where the rows could not be stored; nothing of them is then, and the same call may be made again.
     fn store(&mut self, log: &str, rows: &[Row<'_>]) -> Result<Vec<Fate>, SinkError>;
+
+    /// Completes what a sink keeps open for more to come, at the end of a run; what is stored stays so without it.
+    ///
+    /// # Errors
+    /// Where that could not be done; opening the sink again does it then.
+    fn finish(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }

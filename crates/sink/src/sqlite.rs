@@ -5,6 +5,7 @@
 //! external-content index, which needs the old text at every change, and so its decompression; triggers, which
 //! would hide the same statements.
 
+mod forget;
 mod links;
 pub(crate) mod schema;
 
@@ -237,7 +238,7 @@ fn put(
 }
 
 /// Name of a kind, as in the message.
-fn kind_name(kind: Kind) -> &'static str {
+pub(crate) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Article => "article",
         Kind::Listing => "listing",

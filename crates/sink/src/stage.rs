@@ -51,6 +51,14 @@ impl SinkStage {
         self.failure.as_ref()
     }
 
+    /// Has every sink complete what it keeps open for more to come.
+    ///
+    /// # Errors
+    /// The first sink's that could not.
+    pub fn finish(&mut self) -> Result<(), SinkError> {
+        self.sinks.iter_mut().try_for_each(|sink| sink.finish())
+    }
+
     /// Stores rows in every sink; gives one outcome a row.
     fn store(&mut self, rows: &[Row<'_>]) -> Result<Vec<Outcome>, SinkError> {
         let mut best = vec![None; rows.len()];

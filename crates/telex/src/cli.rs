@@ -83,6 +83,16 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Read the articles of the sink.
     Articles(ArticlesArgs),
+    /// Look after where the articles are stored.
+    #[command(subcommand)]
+    Sink(SinkCommand),
+    /// Copy the embedded bus and the SQLite sink, also beside a running pipeline, into a new folder that can serve as
+    /// data directory.
+    Backup {
+        /// The folder; it must not exist.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Show tagged articles as they come.
     Tap(TapArgs),
     /// Show what became of one article, from its item to its tags.
@@ -243,6 +253,64 @@ pub(crate) struct ArticlesArgs {
     /// No more than so many.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+}
+
+/// Commands on where the articles are stored.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SinkCommand {
+    /// Print what is stored, oldest first; with --limit the newest, newest first.
+    Export(ExportArgs),
+    /// Take the tables of PostgreSQL back to an earlier version, for a program that does not know theirs. What the
+    /// later versions added is lost: stop the sinks and make a backup (pg_dump) first.
+    Migrate {
+        /// The version; 0 drops everything.
+        #[arg(long, value_name = "VERSION")]
+        to: u32,
+    },
+}
+
+/// Arguments of `sink export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// One tagged message a line, or one row an article.
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub(crate) format: ExportFormat,
+    /// Which sink [default: sqlite, or postgres where only that is written to].
+    #[arg(long, value_enum)]
+    pub(crate) from: Option<ExportFrom>,
+    /// Only articles with this tag.
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// Only articles with these words in title or text.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) search: Option<String>,
+    /// Only articles in this language.
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(crate) language: Option<String>,
+    /// Only articles first seen then or later, such as 2026-11-22T08:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<jiff::Timestamp>,
+    /// No more than so many.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+/// Forms of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// JSON lines, whole.
+    Jsonl,
+    /// Comma-separated values (RFC 4180) with a header.
+    Csv,
+}
+
+/// Sinks that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFrom {
+    /// The database in the data directory.
+    Sqlite,
+    /// The database of sink.postgres.url.
+    Postgres,
 }
 
 /// Arguments of `tap`.
@@ -593,6 +661,9 @@ pub(crate) struct CheckArgs {
     /// Also check this list of feeds.
     #[arg(long, value_name = "FILE")]
     pub(crate) feeds: Option<PathBuf>,
+    /// Also connect to what the configuration names: Kafka, PostgreSQL.
+    #[arg(long)]
+    pub(crate) connect: bool,
 }
 
 /// Commands on the configuration.

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod articles;
+mod backup;
 mod bench;
 mod check;
 mod config;
@@ -18,6 +19,7 @@ mod replay;
 mod rights;
 mod rows;
 mod run;
+mod sink;
 mod tap;
 mod top;
 mod topic_files;
@@ -73,6 +75,8 @@ fn with_config(global: &Global, command: Command) -> Result<(), CliError> {
         Command::Run(args) => run::run(&context, &args),
         Command::Demo(args) => demo::run(context, &args),
         Command::Articles(args) => articles::run(&context, &args),
+        Command::Sink(args) => sink::run(&context, &args),
+        Command::Backup { folder } => backup::run(&context, &folder),
         Command::Trace(args) => trace::run(&context, &args),
         Command::Tap(args) => tap::run(&context, &args),
         Command::Feeds(args) => feeds::run(&context, args),

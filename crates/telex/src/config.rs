@@ -278,17 +278,41 @@ pub(crate) struct ClassifierConfig {
 pub(crate) struct Sink {
     /// Write to a SQLite database in the data directory.
     pub(crate) sqlite: bool,
+    pub(crate) postgres: Postgres,
     /// Write JSON lines to this file.
     pub(crate) json_lines: Option<PathBuf>,
+    /// Bytes at which that file is finished, as `NAME.1.jsonl` and so on, and a new one begun.
+    pub(crate) json_lines_max_bytes: Option<u64>,
+    /// Write Parquet files by day and tag to this folder.
+    pub(crate) parquet: Option<PathBuf>,
+    /// Longest time that articles wait for more before they are written there.
+    pub(crate) parquet_max_age: Period,
+    /// Articles first seen longer ago are let go of, in SQLite and PostgreSQL; without it none is. Followers see them
+    /// as withdrawn.
+    pub(crate) retention: Option<Period>,
 }
 
 impl Default for Sink {
     fn default() -> Self {
         Self {
             sqlite: true,
+            postgres: Postgres::default(),
             json_lines: None,
+            json_lines_max_bytes: None,
+            parquet: None,
+            parquet_max_age: Period::seconds(3600),
+            retention: None,
         }
     }
+}
+
+/// PostgreSQL.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Postgres {
+    /// Write to this database, `postgres://user:password@host:5432/database?sslmode=verify-full`; best in a file that
+    /// TELEX__SINK__POSTGRES__URL_FILE names.
+    pub(crate) url: Secret,
 }
 
 /// Canaries: items of our own that go through all stages to `telex.canary.v1`, so that their age tells whether news

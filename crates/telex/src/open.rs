@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use telex_classifier::{Classifier, Problem, TopicFile};
 use telex_model::{Stage, Topic};
+use telex_sink::PostgresSink;
 use telex_stream::kafka::{KafkaBus, KafkaOptions};
 use telex_stream::sqlite::{SqliteBus, SqliteOptions, Usage};
 use telex_stream::{Bus, BusError};
@@ -131,6 +132,17 @@ fn sqlite(config: &Config, how: Use) -> Result<OpenBus, CliError> {
 /// Database of the SQLite sink.
 pub(crate) fn articles_path(config: &Config) -> PathBuf {
     config.data_dir.0.join("articles.sqlite")
+}
+
+/// The sink into PostgreSQL, where there is to be one; not connected yet.
+pub(crate) fn postgres(config: &Config) -> Result<Option<PostgresSink>, CliError> {
+    let url = config.sink.postgres.url.reveal();
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let sink = PostgresSink::new(url);
+    sink.map(Some)
+        .map_err(|e| CliError::Config(format!("sink.postgres.url: {}", e.chain())))
 }
 
 /// Reads and compiles the topic files: the built-in ones, and the user's beside or in place of them.

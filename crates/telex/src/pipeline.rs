@@ -2,6 +2,7 @@
 
 mod canary;
 mod feeds;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use telex_fetcher::{FetchMode, Fetcher, FetcherOptions};
 use telex_model::{Stage, Topic};
 use telex_poller::websub::{self, WebSub};
 use telex_poller::{ItemRules, Poller, PollerOptions, PollerReport};
-use telex_sink::{JsonLines, Sink, SinkStage, SqliteSink};
+use telex_sink::{JsonLines, ParquetOptions, ParquetSink, Sink, SinkStage, SqliteSink};
 use telex_stream::{
     Control, DeadLetter, Limits, Session, SessionConfig, SourceContext, Summary, TransformStage, run_source,
     run_stage,
@@ -123,6 +124,7 @@ impl Pipeline {
         }
         if stages.contains(&Stage::Sink) {
             running.extend(setup.canary()?);
+            running.extend(setup.retention()?);
         }
         Ok(Self {
             stages: running,
@@ -415,8 +417,27 @@ impl Setup<'_> {
                 &telex_sink::SqliteOptions::default(),
             )?));
         }
+        if let Some(mut postgres) = open::postgres(self.config)? {
+            match postgres.connect() {
+                Err(error) if error.may_pass() => {
+                    tracing::warn!(reason = error.chain(), "the sink waits for its database");
+                }
+                connected => connected?,
+            }
+            sinks.push(Box::new(postgres));
+        }
         if let Some(path) = &self.config.sink.json_lines {
-            sinks.push(Box::new(JsonLines::open(path)?));
+            sinks.push(Box::new(JsonLines::open_rotated(
+                path,
+                self.config.sink.json_lines_max_bytes,
+            )?));
+        }
+        if let Some(folder) = &self.config.sink.parquet {
+            let options = ParquetOptions {
+                max_age: self.config.sink.parquet_max_age.0,
+                ..ParquetOptions::default()
+            };
+            sinks.push(Box::new(ParquetSink::open(folder, options)?));
         }
         let log = self
             .open
@@ -426,7 +447,10 @@ impl Setup<'_> {
             let summary = run_stage(session, &mut work, context)?;
             match work.failure() {
                 Some(failure) => Err(CliError::Unavailable(failure.chain())),
-                None => Ok(summary),
+                None => {
+                    work.finish()?;
+                    Ok(summary)
+                }
             }
         })
     }

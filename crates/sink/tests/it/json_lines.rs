@@ -129,3 +129,40 @@ fn leaves_other_peoples_files_alone() {
     let error = JsonLines::open(&folder.path().join("b.jsonl")).expect_err("damaged");
     assert!(matches!(error, SinkError::Damaged { .. }), "{}", error.chain());
 }
+
+/// A crash at any point of finishing a file, as its traces on disk tell: the number is written, the file has it, the
+/// new one is begun, and lines are in it that were not committed.
+#[test]
+fn a_crash_while_a_file_is_finished_loses_and_doubles_nothing() {
+    for crash in 0..4 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tagged.jsonl");
+        let numbered = folder.path().join("tagged.1.jsonl");
+        let open = || JsonLines::open_rotated(&path, Some(1)).expect("a sink");
+        store_from(&mut open(), 0, &[put(&article(1))]);
+        let state = folder.path().join("tagged.jsonl.state");
+        let text = std::fs::read_to_string(&state).expect("a state");
+        let text = text.replacen("\"finished\":0", "\"finished\":0,\"finishing\":1", 1);
+        assert!(text.contains("finishing"), "{text}");
+        std::fs::write(&state, text).expect("written");
+        if crash > 0 {
+            std::fs::rename(&path, &numbered).expect("renamed");
+        }
+        if crash > 1 {
+            std::fs::write(&path, "").expect("written");
+        }
+        if crash > 2 {
+            std::fs::write(&path, "{\"id\":\"not committed\"}\n".repeat(1000)).expect("written");
+        }
+        let batch = [put(&article(1)), put(&article(2))];
+        assert_eq!(
+            store_from(&mut open(), 0, &batch),
+            [Fate::AlreadyStored, Fate::Stored]
+        );
+        store_from(&mut open(), 2, &[put(&article(3))]);
+        let files = [numbered, folder.path().join("tagged.2.jsonl"), path];
+        let found = files.map(|file| lines(&file));
+        let wanted = [1, 2, 3].map(|n| vec![serde_json::to_string(&article(n)).expect("JSON")]);
+        assert_eq!(found, wanted, "crash {crash}");
+    }
+}

@@ -1,10 +1,22 @@
 //! The sink as its users see it: real files, a real bus.
-#![allow(clippy::expect_used, reason = "a test that cannot set itself up must fail")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot set itself up must fail"
+)]
 
+mod conformance;
+mod copy;
 mod damage;
 mod json_lines;
+mod parquet;
 mod pipeline;
+mod postgres;
+mod retention;
 mod search;
 mod store;
 mod story;
 mod support;
+
+#[path = "../server/mod.rs"]
+mod server;

@@ -80,6 +80,17 @@ pub(crate) fn try_store(
     begun: Timestamp,
     said: &[Said],
 ) -> Result<Vec<Fate>, telex_sink::SinkError> {
+    rows(0, offset, begun, said, |rows: &[Row<'_>]| sink.store(LOG, rows))
+}
+
+/// Makes the rows of messages, which are written in the second of their offset, and uses them.
+pub(crate) fn rows<T>(
+    partition: u32,
+    offset: u64,
+    begun: Timestamp,
+    said: &[Said],
+    used: impl FnOnce(&[Row<'_>]) -> T,
+) -> T {
     let json: Vec<String> = said
         .iter()
         .map(|s| match s {
@@ -90,7 +101,7 @@ pub(crate) fn try_store(
     let rows: Vec<Row<'_>> = (offset..)
         .zip(said.iter().zip(&json))
         .map(|(offset, (said, json))| Row {
-            partition: 0,
+            partition,
             offset,
             next: offset + 1,
             timestamp: begun + SignedDuration::from_secs(i64::try_from(offset).expect("small")),
@@ -100,7 +111,7 @@ pub(crate) fn try_store(
             },
         })
         .collect();
-    sink.store(LOG, &rows)
+    used(&rows)
 }
 
 /// A database in a folder of its own.

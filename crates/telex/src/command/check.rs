@@ -1,9 +1,10 @@
-//! `telex check`: what can be known to be wrong without network or secrets.
+//! `telex check`: what can be known to be wrong without network or secrets, and on demand what can be reached.
 
 use super::{Context, feeds};
 use crate::cli::CheckArgs;
+use crate::config::{BusKind, Config};
 use crate::error::CliError;
-use crate::open;
+use crate::open::{self, Use};
 use crate::output;
 
 /// Checks topic files and the list of feeds; the configuration was checked when it was read.
@@ -25,12 +26,30 @@ pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), CliError> {
             Err(error) => problems.push(error.to_string()),
         }
     }
+    if let Err(CliError::Config(line)) = open::postgres(&context.config) {
+        problems.push(line);
+    }
     for line in fine {
         output::line(&format!("ok: {line}"))?;
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(CliError::Config(problems.join("\n")))
+    if !problems.is_empty() {
+        return Err(CliError::Config(problems.join("\n")));
     }
+    if args.connect {
+        connect(&context.config)?;
+    }
+    Ok(())
+}
+
+/// Connects to what the configuration names; changes nothing there.
+fn connect(config: &Config) -> Result<(), CliError> {
+    if config.bus.kind == BusKind::Kafka {
+        let topics = open::bus(config, Use::Read)?.bus.topics()?;
+        output::line(&format!("ok: Kafka answers, {} topics", topics.len()))?;
+    }
+    if let Some(sink) = open::postgres(config)? {
+        sink.look()?;
+        output::line(&format!("ok: PostgreSQL at {} answers", sink.target()))?;
+    }
+    Ok(())
 }

@@ -62,6 +62,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CliError> {
         }),
     }
     found.push(sink(context));
+    found.extend(postgres(context));
     let mut wrongs = 0;
     for finding in &found {
         wrongs += usize::from(finding.fix.is_some());
@@ -321,4 +322,18 @@ fn sink(context: &Context) -> Finding {
         Ok(n) => fine("sink", format!("{n} articles")),
         Err(error) => wrong("sink", error.chain(), "see the message"),
     }
+}
+
+fn postgres(context: &Context) -> Option<Finding> {
+    let looked = open::postgres(&context.config)
+        .transpose()?
+        .and_then(|sink| Ok((sink.look()?, sink)));
+    Some(match looked {
+        Ok((Some(version), sink)) => fine(
+            "postgres",
+            format!("{} answers, its tables have version {version}", sink.target()),
+        ),
+        Ok((None, sink)) => fine("postgres", format!("{} answers, no tables yet", sink.target())),
+        Err(error) => wrong("postgres", error.to_string(), "see the message"),
+    })
 }

@@ -304,8 +304,12 @@ fn check(config: &Config) -> Option<String> {
     if let Some(problem) = check_bus(config).or_else(|| check_websub(config)) {
         return Some(problem);
     }
-    (!config.sink.sqlite && config.sink.json_lines.is_none())
-        .then(|| "sink: nothing to write to; set sink.sqlite or sink.json_lines".to_owned())
+    let sink = &config.sink;
+    let files = sink.json_lines.is_some() || sink.parquet.is_some();
+    (!sink.sqlite && !files && sink.postgres.url.reveal().is_empty()).then(|| {
+        "sink: nothing to write to; set sink.sqlite, sink.postgres.url, sink.json_lines or sink.parquet"
+            .to_owned()
+    })
 }
 
 fn check_bus(config: &Config) -> Option<String> {

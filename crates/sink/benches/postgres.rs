@@ -1,0 +1,138 @@
+//! The PostgreSQL sink beside a bare `COPY` of the same rows, batch for batch in one run: what the positions, the
+//! look-ups and the making of the rows cost. `COPY` goes into tables with the same columns and indexes, full text
+//! included, and once more into a table with none.
+//!
+//! A server of its own is started for it; without one it says so and ends.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    dead_code,
+    reason = "a bench is no API, and uses a part of what the tests do"
+)]
+
+mod news;
+
+#[path = "../tests/server/mod.rs"]
+mod server;
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use postgres::Client;
+use telex_model::Tagged;
+use telex_sink::{Change, PostgresSink, Row, Sink};
+
+const BATCH: usize = 500;
+const BATCHES: usize = 12;
+
+const ARTICLE: &str = "id, revision, topics_version, generation, url, canonical_url, title, text, authors, published, \
+    modified, first_seen, language, kind, domain, feed, quality, fingerprint, lead_image, message";
+const TAG: &str = "article, topic, first_seen, score, evidence";
+
+fn main() {
+    let server = match server::Server::start(&[]) {
+        Ok(server) => server,
+        Err(reason) => return println!("nothing measured: {reason}"),
+    };
+    let database = server.database();
+    let mut sink = PostgresSink::new(&server.url(&database)).expect("a URL");
+    sink.connect().expect("a connection");
+    let mut client = server.client(&database);
+    let settings: [&str; 2] = [
+        "SET default_toast_compression = 'lz4'",
+        "SET synchronous_commit = on",
+    ];
+    for setting in settings {
+        client.batch_execute(setting).expect("set");
+    }
+    client
+        .batch_execute(
+            "CREATE TABLE same_article(LIKE telex.article INCLUDING ALL);
+             CREATE TABLE same_tag(LIKE telex.tag INCLUDING ALL,
+               FOREIGN KEY(article) REFERENCES same_article(id) ON DELETE CASCADE);
+             CREATE TABLE bare(LIKE telex.article INCLUDING DEFAULTS);
+             ALTER TABLE bare ALTER search DROP NOT NULL;",
+        )
+        .expect("made");
+    let mut numbers = news::Numbers::new();
+    let (mut ours, mut same, mut bare) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    for batch in 0..BATCHES {
+        let first = batch * BATCH;
+        let articles: Vec<Tagged> = (first..first + BATCH).map(|n| numbers.tagged(n as u64)).collect();
+        ours += store(&mut sink, first, &articles);
+        let ids: Vec<String> = articles.iter().map(|a| format!("'{}'", a.id)).collect();
+        let ids = ids.join(",");
+        let rows = dump(
+            &mut client,
+            &format!("SELECT {ARTICLE} FROM telex.article WHERE id IN ({ids})"),
+        );
+        let tags = dump(
+            &mut client,
+            &format!("SELECT {TAG} FROM telex.tag WHERE article IN ({ids})"),
+        );
+        same += copy(
+            &mut client,
+            &[("same_article", ARTICLE, &rows), ("same_tag", TAG, &tags)],
+        );
+        bare += copy(&mut client, &[("bare", ARTICLE, &rows)]);
+    }
+    let per_second = |time: Duration| (BATCH * BATCHES) as f64 / time.as_secs_f64();
+    println!("sink                   {:7.0} articles/s", per_second(ours));
+    println!(
+        "COPY, same indexes     {:7.0} articles/s; the sink has {:.2} of it",
+        per_second(same),
+        same.as_secs_f64() / ours.as_secs_f64()
+    );
+    println!(
+        "COPY, no index at all  {:7.0} articles/s; the sink has {:.2} of it",
+        per_second(bare),
+        bare.as_secs_f64() / ours.as_secs_f64()
+    );
+}
+
+fn store(sink: &mut PostgresSink, first: usize, articles: &[Tagged]) -> Duration {
+    let json: Vec<String> = articles
+        .iter()
+        .map(|a| serde_json::to_string(a).expect("JSON"))
+        .collect();
+    let rows: Vec<Row<'_>> = (first as u64..)
+        .zip(articles.iter().zip(&json))
+        .map(|(offset, (article, json))| Row {
+            partition: 0,
+            offset,
+            next: offset + 1,
+            timestamp: Timestamp::UNIX_EPOCH,
+            change: Change::Put { article, json },
+        })
+        .collect();
+    let begin = Instant::now();
+    sink.store("bench", &rows).expect("stored");
+    begin.elapsed()
+}
+
+/// The rows of a query as `COPY` takes them.
+fn dump(client: &mut Client, query: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut out = client
+        .copy_out(&format!("COPY ({query}) TO STDOUT (FORMAT binary)"))
+        .expect("begun");
+    out.read_to_end(&mut bytes).expect("read");
+    drop(out);
+    bytes
+}
+
+fn copy(client: &mut Client, tables: &[(&str, &str, &[u8])]) -> Duration {
+    let begin = Instant::now();
+    let mut tx = client.transaction().expect("begun");
+    for (table, columns, bytes) in tables {
+        let statement = format!("COPY {table}({columns}) FROM STDIN (FORMAT binary)");
+        let mut writer = tx.copy_in(&statement).expect("begun");
+        writer.write_all(bytes).expect("written");
+        writer.finish().expect("copied");
+    }
+    tx.commit().expect("committed");
+    begin.elapsed()
+}

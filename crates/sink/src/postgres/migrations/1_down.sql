@@ -1,0 +1,3 @@
+DROP TABLE position;
+DROP TABLE tag;
+DROP TABLE article;
