@@ -93,23 +93,22 @@ fn check(path: &Path, (id, found): (i32, i32), fine: impl Fn(i32) -> bool) -> Re
     }
 }
 
-/// Takes the steps that the file lacks, each in a transaction of its own.
+/// Takes the steps that the file lacks, all or none: nobody meets a version in between.
 fn upgrade(sql: &mut Connection) -> rusqlite::Result<()> {
-    loop {
-        let tx = sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Within the transaction: another process may have been faster.
-        let (_, version) = identify(&tx)?;
-        let Some(step) = usize::try_from(version).ok().and_then(|v| STEPS.get(v)) else {
-            return Ok(());
-        };
+    let tx = sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Within the transaction: another process may have been faster.
+    let (_, from) = identify(&tx)?;
+    let done = usize::try_from(from).unwrap_or_default();
+    for step in STEPS.iter().skip(done) {
         tx.execute_batch(step)?;
-        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.pragma_update(None, "user_version", version + 1)?;
-        tx.commit()?;
-        tracing::info!(
-            from = version,
-            to = version + 1,
-            "the article database has a new version"
-        );
     }
+    if done < STEPS.len() {
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", VERSION)?;
+    }
+    tx.commit()?;
+    if done < STEPS.len() {
+        tracing::info!(from, to = VERSION, "the article database has a new version");
+    }
+    Ok(())
 }
