@@ -39,8 +39,8 @@ kafka: setup-kafka
 FAULTS ?= 100
 
 faults: setup setup-kafka
-	TELEX_FAULTS=$(FAULTS) $(CARGO) test --locked --package telex --test pipeline faults:: -- \
-	  --include-ignored --nocapture --test-threads 1
+	TELEX_FAULTS=$(FAULTS) $(CARGO) test --locked --package telex --test pipeline -- \
+	  faults:: brokers_die --include-ignored --nocapture --test-threads 1
 
 lint: setup
 	$(CARGO) fmt --all --check

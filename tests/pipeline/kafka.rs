@@ -107,6 +107,7 @@ fn the_broker_restarts_and_every_article_comes_once() {
 
 /// Three brokers: one is killed and another one stopped in the middle of the work, which goes on; both come back.
 #[test]
+#[ignore = "three brokers want the machine for themselves: make faults"]
 fn brokers_die_and_restart_and_every_article_comes_once() {
     let Some(own) = start("three", 3, &[]) else {
         return;
