@@ -6,7 +6,7 @@ use crate::cluster::{self, Cluster};
 use crate::world::{World, finish, rows, said, wait_for};
 
 #[test]
-fn polls_are_measured() {
+fn the_poller_can_be_measured() {
     let world = World::new();
     let out = finish(world.telex(&["bench", "poller", "--feeds", "300", "--output", "json"]));
     assert!(out.status.success(), "{}", said(&out));
