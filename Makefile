@@ -3,7 +3,7 @@
 #   make test    every test, from unit to whole pipeline
 # Others: make kafka (a real Apache Kafka to try things on), make faults (long campaigns of faults), make lint,
 # make release, make bench-cleaner and make bench-classifier (beside their peers), make deploy-check (everything in
-# deploy/)
+# deploy/), make browser (the console in a real browser)
 
 CARGO ?= cargo
 
@@ -11,7 +11,7 @@ CARGO ?= cargo
 NO_KAFKA = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-kafka
 NO_POSTGRES = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-postgres
 
-.PHONY: demo test kafka faults lint release bench-cleaner bench-classifier deploy-check setup setup-kafka \
+.PHONY: demo test kafka faults browser lint release bench-cleaner bench-classifier deploy-check setup setup-kafka \
   setup-postgres setup-deploy-check
 
 demo: setup
@@ -41,6 +41,10 @@ FAULTS ?= 100
 faults: setup setup-kafka
 	TELEX_FAULTS=$(FAULTS) $(CARGO) test --locked --package telex --test pipeline -- \
 	  faults:: brokers_die --include-ignored --nocapture --test-threads 1
+
+# The console in headless Chromium, driven by playwright-core, with axe for accessibility.
+browser: setup
+	tests/browser/browser.sh
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -12,6 +12,7 @@ mod bench;
 mod broker;
 mod canary;
 mod cluster;
+mod console;
 mod documents;
 mod import;
 mod kafka;

@@ -56,7 +56,9 @@ impl World {
             .env("TELEX__LIMITS__HOST__REQUESTS_PER_SECOND", "1000")
             .env("TELEX__LIMITS__HOST__CONCURRENCY", "8")
             .env("TELEX__WEB__ALLOW_ADDRESSES", "[\"127.0.0.0/8\"]")
-            .env("TELEX__FETCHER__FIRST_RETRY", "0.2s");
+            .env("TELEX__FETCHER__FIRST_RETRY", "0.2s")
+            // Many run at once; the tests of the console choose its address.
+            .env("TELEX__CONSOLE__ENABLED", "false");
         command
     }
 

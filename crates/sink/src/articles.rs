@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
-use telex_model::Tagged;
+use rusqlite::{Connection, InterruptHandle, OptionalExtension, params_from_iter};
+use telex_model::{ArticleId, Tagged};
 
 use crate::error::SinkError;
 use crate::sqlite::{decode, schema};
@@ -27,6 +27,10 @@ pub struct Query {
     pub search: Option<String>,
     /// First seen then or later.
     pub since: Option<Timestamp>,
+    /// First seen before then.
+    pub until: Option<Timestamp>,
+    /// From this domain: `example.org` also finds `news.example.org`.
+    pub source: Option<String>,
     /// In this language: `uk` also finds `uk-UA`.
     pub language: Option<String>,
     /// Most articles given.
@@ -37,7 +41,7 @@ pub struct Query {
     pub order: Order,
 }
 
-/// Orders of articles, by when the pipeline saw them first.
+/// Orders of articles: by when the pipeline saw them first, or as they were stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
     /// Newest first.
@@ -45,6 +49,9 @@ pub enum Order {
     NewestFirst,
     /// Oldest first.
     OldestFirst,
+    /// Last stored first. Much the same as [`Order::NewestFirst`], and the order of the full-text index: the first
+    /// articles with a word that half of all have are there at once, however many they are.
+    LastStoredFirst,
 }
 
 /// Place of an article in either order; its text form is for links and commands.
@@ -131,6 +138,7 @@ impl Articles {
             "count(*)",
             &Query {
                 after: None,
+                order: Order::NewestFirst,
                 ..query.clone()
             },
         ) else {
@@ -153,12 +161,7 @@ impl Articles {
         statement.order(query, limit);
         self.sql
             .prepare_cached(&statement.text)?
-            .query_map(params_from_iter(&statement.values), |row| {
-                Ok(Cursor {
-                    first_seen: row.get(0)?,
-                    seq: row.get(1)?,
-                })
-            })?
+            .query_map(params_from_iter(&statement.values), place)?
             .collect()
     }
 
@@ -173,9 +176,53 @@ impl Articles {
             .optional()
     }
 
+    /// Reads the article with an id.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn get(&self, id: ArticleId) -> Result<Option<StoredArticle>, SinkError> {
+        let read = || {
+            self.sql
+                .prepare_cached("SELECT first_seen, seq FROM article WHERE id = ?1")?
+                .query_row([id.to_string()], place)
+                .optional()?
+                .map_or(Ok(None), |cursor| self.read(cursor))
+        };
+        read().map_err(|e| self.failed(e))
+    }
+
+    /// Gives what ends a question that takes too long, from another thread.
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt(self.sql.get_interrupt_handle())
+    }
+
     pub(crate) fn failed(&self, error: rusqlite::Error) -> SinkError {
         SinkError::of_sqlite(&self.path, error)
     }
+}
+
+/// Ends what [`Articles`] are at work on.
+pub struct Interrupt(InterruptHandle);
+
+impl Interrupt {
+    /// Has the statement that runs now, if one does, fail soon.
+    pub fn interrupt(&self) {
+        self.0.interrupt();
+    }
+}
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interrupt")
+    }
+}
+
+/// Reads the place of an article.
+fn place(row: &rusqlite::Row<'_>) -> rusqlite::Result<Cursor> {
+    Ok(Cursor {
+        first_seen: row.get(0)?,
+        seq: row.get(1)?,
+    })
 }
 
 /// Articles found, read one by one.
@@ -229,54 +276,100 @@ impl Iterator for Found<'_> {
 struct Statement {
     text: String,
     values: Vec<Value>,
+    /// The side that is ordered and cut off: the tag's own range, where there is a tag; the full-text index, where its
+    /// order is asked for.
+    by: &'static str,
 }
 
 impl Statement {
     /// Begins a statement; none where nothing can match.
     fn select(columns: &str, query: &Query) -> Option<Self> {
+        let terms = query.search.as_deref().map(SearchTerms::parse);
+        if terms.as_ref().is_some_and(SearchTerms::is_empty) {
+            return None;
+        }
+        let stored = query.order == Order::LastStoredFirst;
         let mut made = Self {
-            text: format!("SELECT {columns} FROM article a"),
+            text: format!("SELECT {columns} FROM "),
             values: Vec::new(),
+            by: "a",
         };
-        // The side that is ordered and cut off: the tag's own range, where there is a tag.
-        let by = if let Some(tag) = &query.tag {
-            made.text.push_str(" JOIN tag t ON t.seq = a.seq");
-            made.condition("t.topic = ?", [tag.clone()]);
-            "t"
-        } else {
-            "a"
-        };
-        if let Some(search) = &query.search {
-            let terms = SearchTerms::parse(search);
-            let matching = "a.seq IN (SELECT rowid FROM search WHERE search MATCH ?)";
-            match (terms.with, terms.without) {
-                (None, None) => return None,
-                (with, without) => {
-                    with.into_iter()
-                        .for_each(|words| made.condition(matching, [words]));
-                    let not = format!("NOT {matching}");
-                    without
-                        .into_iter()
-                        .for_each(|words| made.condition(&not, [words]));
+        match (&query.tag, terms) {
+            (tag, Some(terms)) if stored && terms.with.is_some() => {
+                made.by = "s";
+                // A cross join is what SQLite does not turn round.
+                made.text
+                    .push_str("search s CROSS JOIN article a ON a.seq = s.rowid");
+                made.condition("s.search MATCH ?", [terms.joined()]);
+                made.has_tag(tag.as_ref());
+            }
+            (tag, terms) => {
+                made.text.push_str("article a");
+                match tag {
+                    Some(tag) if !stored => {
+                        made.by = "t";
+                        made.text.push_str(" JOIN tag t ON t.seq = a.seq");
+                        made.condition("t.topic = ?", [tag.clone()]);
+                    }
+                    tag => made.has_tag(tag.as_ref()),
                 }
+                made.has_words(terms.unwrap_or_default());
             }
         }
+        made.filter(query);
+        made.behind(query);
+        Some(made)
+    }
+
+    fn has_tag(&mut self, tag: Option<&String>) {
+        if let Some(tag) = tag {
+            let condition = "EXISTS (SELECT 1 FROM tag t WHERE t.seq = a.seq AND t.topic = ?)";
+            self.condition(condition, [tag.clone()]);
+        }
+    }
+
+    fn has_words(&mut self, terms: SearchTerms) {
+        let matching = "a.seq IN (SELECT rowid FROM search WHERE search MATCH ?)";
+        if let Some(words) = terms.with {
+            self.condition(matching, [words]);
+        }
+        if let Some(words) = terms.without {
+            self.condition(&format!("NOT {matching}"), [words]);
+        }
+    }
+
+    fn filter(&mut self, query: &Query) {
+        let times = if self.by == "t" { "t" } else { "a" };
         if let Some(since) = query.since {
-            made.condition(&format!("{by}.first_seen >= ?"), [since.as_millisecond()]);
+            self.condition(&format!("{times}.first_seen >= ?"), [since.as_millisecond()]);
+        }
+        if let Some(until) = query.until {
+            self.condition(&format!("{times}.first_seen < ?"), [until.as_millisecond()]);
         }
         if let Some(language) = &query.language {
             let prefix = format!("{}-", language.to_lowercase());
-            made.condition("instr(lower(a.language) || '-', ?) = 1", [prefix]);
+            self.condition("instr(lower(a.language) || '-', ?) = 1", [prefix]);
         }
-        if let Some(after) = query.after {
-            let side = match query.order {
-                Order::NewestFirst => "<",
-                Order::OldestFirst => ">",
-            };
-            let condition = format!("({by}.first_seen, {by}.seq) {side} (?, ?)");
-            made.condition(&condition, [after.first_seen, after.seq]);
+        if let Some(source) = &query.source {
+            let domain = source.to_lowercase();
+            let below = format!(".{domain}");
+            let condition = "(a.domain = ? OR substr(a.domain, -length(?)) = ?)";
+            self.condition(condition, [domain, below.clone(), below]);
         }
-        Some(made)
+    }
+
+    fn behind(&mut self, query: &Query) {
+        let Some(after) = query.after else { return };
+        let by = self.by;
+        match query.order {
+            Order::NewestFirst => {
+                self.condition(&format!("({by}.first_seen, {by}.seq) < (?, ?)"), after.values());
+            }
+            Order::OldestFirst => {
+                self.condition(&format!("({by}.first_seen, {by}.seq) > (?, ?)"), after.values());
+            }
+            Order::LastStoredFirst => self.condition(&format!("{by}.rowid < ?"), [after.seq]),
+        }
     }
 
     fn condition<V: Into<Value>>(&mut self, condition: &str, values: impl IntoIterator<Item = V>) {
@@ -291,16 +384,21 @@ impl Statement {
     }
 
     fn order(&mut self, query: &Query, limit: usize) {
-        let by = if query.tag.is_some() { "t" } else { "a" };
-        let direction = match query.order {
-            Order::NewestFirst => "DESC",
-            Order::OldestFirst => "ASC",
+        let by = self.by;
+        let order = match query.order {
+            Order::NewestFirst => format!("{by}.first_seen DESC, {by}.seq DESC"),
+            Order::OldestFirst => format!("{by}.first_seen ASC, {by}.seq ASC"),
+            Order::LastStoredFirst => format!("{by}.rowid DESC"),
         };
-        self.text.push_str(&format!(
-            " ORDER BY {by}.first_seen {direction}, {by}.seq {direction} LIMIT ?"
-        ));
+        self.text.push_str(&format!(" ORDER BY {order} LIMIT ?"));
         self.values
             .push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    }
+}
+
+impl Cursor {
+    fn values(self) -> [i64; 2] {
+        [self.first_seen, self.seq]
     }
 }
 

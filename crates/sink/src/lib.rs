@@ -25,7 +25,7 @@ mod stage;
 mod story;
 mod text;
 
-pub use articles::{Articles, Cursor, Found, Order, ParseCursorError, Query, StoredArticle};
+pub use articles::{Articles, Cursor, Found, Interrupt, Order, ParseCursorError, Query, StoredArticle};
 pub use copy::copy_database;
 pub use error::{Cause, SinkError};
 pub use follow::{ChangeKind, Changed, Changes, Story};
@@ -35,3 +35,4 @@ pub use postgres::{PostgresError, PostgresSink};
 pub use row::{Change, Fate, Row, Sink};
 pub use sqlite::{SqliteOptions, SqliteSink};
 pub use stage::{DEAD_REASONS, DROP_REASONS, SinkStage};
+pub use text::Marker;

@@ -6,6 +6,10 @@
 //! letters, and makes the index several times as large.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 /// Words that a search may have: beyond it they are ignored. More than people type, and far below the 256 levels
 /// that SQLite's parser takes.
@@ -91,6 +95,106 @@ impl SearchTerms {
             with: (!with.is_empty()).then(|| with.join(" AND ")),
             without: (!without.is_empty()).then(|| without.join(" OR ")),
         }
+    }
+
+    /// Tells whether nothing is sought.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.with.is_none() && self.without.is_none()
+    }
+
+    /// Gives both as one expression.
+    pub(crate) fn joined(&self) -> String {
+        let with = self.with.as_deref().unwrap_or_default();
+        match &self.without {
+            Some(without) => format!("({with}) NOT ({without})"),
+            None => with.to_owned(),
+        }
+    }
+}
+
+/// What of a text a search asks for, to be marked: words that must occur, as phrases of folded words.
+#[derive(Debug, Clone, Default)]
+pub struct Marker(Vec<Phrase>);
+
+#[derive(Debug, Clone)]
+struct Phrase {
+    words: Vec<String>,
+    prefix: bool,
+}
+
+impl Marker {
+    /// Reads what a user typed, as [`Query::search`](crate::Query::search) does.
+    pub fn new(search: &str) -> Self {
+        let terms = split(search).into_iter().take(MAX_TERMS);
+        let phrases = terms.filter(|t| !t.negative && (t.quoted || t.prefix || t.text != "OR"));
+        let phrases = phrases.map(|term| Phrase {
+            words: words(&term.text).map(|(_, word)| word).collect(),
+            prefix: term.prefix,
+        });
+        Self(phrases.filter(|p| !p.words.is_empty()).collect())
+    }
+
+    /// Finds byte ranges of a text that match, in order, none within another; at most `limit`.
+    ///
+    /// Time is linear in the text, for each of the at most 64 terms.
+    pub fn find(&self, text: &str, limit: usize) -> Vec<Range<usize>> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let words: Vec<(Range<usize>, String)> = words(text).collect();
+        let mut found = Vec::new();
+        let mut at = 0;
+        while let Some(rest) = words.get(at..).filter(|r| !r.is_empty() && found.len() < limit) {
+            let longest = self.0.iter().filter_map(|p| p.matches(rest)).max();
+            if let (Some(length), Some((first, _))) = (longest, rest.first()) {
+                let end = rest.get(length - 1).map_or(first.end, |(range, _)| range.end);
+                found.push(first.start..end);
+            }
+            at += longest.unwrap_or(1);
+        }
+        found
+    }
+}
+
+impl Phrase {
+    /// Words at the beginning of the text that the phrase matches.
+    fn matches(&self, text: &[(Range<usize>, String)]) -> Option<usize> {
+        let text = text.get(..self.words.len())?;
+        let last = self.words.len() - 1;
+        let same = |(i, (sought, (_, word))): (usize, (&String, &(Range<usize>, String)))| {
+            word == sought || (self.prefix && i == last && word.starts_with(sought.as_str()))
+        };
+        self.words
+            .iter()
+            .zip(text)
+            .enumerate()
+            .all(same)
+            .then_some(text.len())
+    }
+}
+
+/// Words of a text as the index has them: where they stand, and folded.
+fn words(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
+    let part = |c: char| c.is_alphanumeric() || is_combining_mark(c);
+    let mut chars = text.char_indices().peekable();
+    std::iter::from_fn(move || {
+        let (start, first) = chars.by_ref().find(|(_, c)| part(*c))?;
+        let mut end = start + first.len_utf8();
+        let mut word = String::new();
+        fold(first, &mut word);
+        while let Some((at, c)) = chars.next_if(|(_, c)| part(*c) && !unspaced(*c) && !unspaced(first)) {
+            end = at + c.len_utf8();
+            fold(c, &mut word);
+        }
+        Some((start..end, word))
+    })
+}
+
+/// Folds case and takes the marks off Latin letters, as the index does.
+fn fold(c: char, out: &mut String) {
+    for lower in c.to_lowercase().filter(|c| !is_combining_mark(*c)) {
+        let base = lower.nfd().next().unwrap_or(lower);
+        out.push(if base.is_ascii() { base } else { lower });
     }
 }
 
@@ -205,6 +309,52 @@ mod tests {
         let long = "a ".repeat(10_000);
         let with = SearchTerms::parse(&long).with.unwrap_or_default();
         assert_eq!(with.matches("(\"a\")").count(), MAX_TERMS);
+    }
+
+    fn marked(search: &str, text: &str) -> String {
+        let mut out = String::new();
+        let mut at = 0;
+        for range in Marker::new(search).find(text, 100) {
+            out.push_str(text.get(at..range.start).unwrap_or_default());
+            out.push_str(&format!("[{}]", text.get(range.clone()).unwrap_or_default()));
+            at = range.end;
+        }
+        out.push_str(text.get(at..).unwrap_or_default());
+        out
+    }
+
+    #[test]
+    fn marks_what_a_search_finds() {
+        for (search, expected) in [
+            (
+                "kyiv",
+                "Talks in [Kyiv], Élysée; peace plan, plan for peace, 北京",
+            ),
+            (
+                "elysee OR TALKS -plan",
+                "[Talks] in Kyiv, [Élysée]; peace plan, plan for peace, 北京",
+            ),
+            (
+                "\"peace plan\" in",
+                "Talks [in] Kyiv, Élysée; [peace plan], plan for peace, 北京",
+            ),
+            (
+                "pe*",
+                "Talks in Kyiv, Élysée; [peace] plan, plan for [peace], 北京",
+            ),
+            (
+                "北京",
+                "Talks in Kyiv, Élysée; peace plan, plan for peace, [北京]",
+            ),
+            ("-kyiv", "Talks in Kyiv, Élysée; peace plan, plan for peace, 北京"),
+            ("yiv", "Talks in Kyiv, Élysée; peace plan, plan for peace, 北京"),
+        ] {
+            let text = "Talks in Kyiv, Élysée; peace plan, plan for peace, 北京";
+            assert_eq!(marked(search, text), expected, "{search}");
+        }
+        assert_eq!(marked("їжак", "Їжак і їжаки"), "[Їжак] і їжаки");
+        assert_eq!(marked("мои", "мой мои"), "мой [мои]");
+        assert_eq!(Marker::new("a").find(&"a ".repeat(1000), 7).len(), 7);
     }
 
     #[test]

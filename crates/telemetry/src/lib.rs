@@ -10,7 +10,7 @@ mod metrics;
 mod serve;
 
 pub use health::{Health, StageHealth};
-pub use http::serve_http;
+pub use http::{serve_few, serve_http};
 pub use log::{LogFormat, LogInitError, init as init_log};
 pub use metrics::{Metrics, StageMetrics};
 pub use serve::{ServeError, serve};

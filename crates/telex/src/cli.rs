@@ -154,6 +154,8 @@ pub(crate) enum What {
     Classifier,
     /// Tagged articles to where they are read.
     Sink,
+    /// The operator's page and the API, beside stages that run elsewhere.
+    Console,
 }
 
 /// What to measure.
@@ -165,6 +167,22 @@ pub(crate) enum BenchCommand {
     /// Articles per second through all stages, how long an article takes at half that pace, and what the idle pipeline
     /// costs, on the configured bus. On Kafka it makes topics of its own and deletes them.
     Pipeline(BenchPipelineArgs),
+    /// Milliseconds to the first byte and to the last of the console's pages and searches, on articles made for it.
+    Console(BenchConsoleArgs),
+}
+
+/// Arguments of `bench console`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchConsoleArgs {
+    /// Number of articles.
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    pub(crate) articles: u32,
+    /// Requests for each page.
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) requests: u32,
+    /// Keep the articles in this folder; those that are there already are used.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// Arguments of `bench poller`.
@@ -225,6 +243,9 @@ pub(crate) struct RunArgs {
     /// Serves /metrics, /livez and /readyz there.
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Serves the console there [default: 127.0.0.1:8430, with all stages or alone].
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) console_listen: Option<SocketAddr>,
 }
 
 /// Arguments of `demo`.

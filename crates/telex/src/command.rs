@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod check;
 mod config;
+mod console;
 mod dead_letters;
 mod demo;
 mod doctor;
@@ -14,7 +15,6 @@ mod health;
 mod import;
 mod labelled;
 mod live;
-mod put_back;
 mod replay;
 mod rights;
 mod rows;
@@ -178,6 +178,7 @@ fn of_command(layers: &mut Layers, command: &Command) {
             fetch,
             allow_address,
             metrics_listen,
+            console_listen,
             ..
         }) => {
             flag(
@@ -199,6 +200,11 @@ fn of_command(layers: &mut Layers, command: &Command) {
                 "--metrics-listen",
                 &["metrics", "listen"],
                 metrics_listen.as_ref().map(|a| text(a)),
+            );
+            flag(
+                "--console-listen",
+                &["console", "listen"],
+                console_listen.as_ref().map(|a| text(a)),
             );
         }
         Command::Feeds(

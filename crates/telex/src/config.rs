@@ -37,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) sink: Sink,
     pub(crate) canary: Canary,
     pub(crate) metrics: MetricsConfig,
+    pub(crate) console: ConsoleConfig,
     pub(crate) log: Log,
 }
 
@@ -341,6 +342,32 @@ impl Default for Canary {
 pub(crate) struct MetricsConfig {
     /// Address of `/metrics`, `/livez` and `/readyz`; not served where absent.
     pub(crate) listen: Option<std::net::SocketAddr>,
+}
+
+/// The operator's page, the API, and tagged articles as Atom and JSON Feed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ConsoleConfig {
+    /// Serve it beside the stages of `run all`.
+    pub(crate) enabled: bool,
+    /// Where it listens. Where absent: on 127.0.0.1:8430 if that is free.
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Names by which it may be reached, such as that of a proxy, beside IP addresses and `localhost`.
+    pub(crate) hosts: Vec<String>,
+    /// What allows changes to be made; nothing can be changed without. Best in a file that TELEX__CONSOLE__TOKEN_FILE
+    /// names.
+    pub(crate) token: Secret,
+}
+
+impl Default for ConsoleConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: None,
+            hosts: Vec::new(),
+            token: Secret::default(),
+        }
+    }
 }
 
 /// Logs on standard error.

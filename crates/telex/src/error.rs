@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
+use telex_console::ConsoleError;
+use telex_operate::OperateError;
 use telex_sink::SinkError;
 use telex_stream::{BusError, DriverError};
 
@@ -84,6 +86,22 @@ impl From<BusError> for CliError {
             BusError::Config { .. } => Self::Config(chain(&error)),
             other => Self::Unavailable(chain(&other)),
         }
+    }
+}
+
+impl From<OperateError> for CliError {
+    fn from(error: OperateError) -> Self {
+        match error {
+            OperateError::Wrong(what) => Self::Usage(what),
+            OperateError::Missing(what) => Self::Findings(what),
+            OperateError::Bus(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConsoleError> for CliError {
+    fn from(error: ConsoleError) -> Self {
+        Self::Bug(chain(&error))
     }
 }
 

@@ -211,17 +211,9 @@ pub(crate) fn lost_tags(
     prefix: &str,
     given: &[(String, Topic)],
 ) -> Result<Vec<(String, Topic)>, CliError> {
-    let lost = |name: &String| {
-        let tag = name
-            .strip_prefix(prefix)?
-            .strip_prefix(".tagged.")?
-            .strip_suffix(".v1")?;
-        if given.iter().any(|(known, _)| known == tag) {
-            return None;
-        }
-        Some((tag.to_owned(), Topic::tagged_with(tag).ok()?))
-    };
-    Ok(bus.topics()?.iter().filter_map(lost).collect())
+    let mut tags = telex_operate::tags_on_bus(bus, prefix)?;
+    tags.retain(|(tag, _)| !given.iter().any(|(known, _)| known == tag));
+    Ok(tags)
 }
 
 /// The guarded HTTP client.

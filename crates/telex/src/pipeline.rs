@@ -1,7 +1,6 @@
 //! Runs stages, each on a thread of its own, and brings them to an end in order.
 
 mod canary;
-mod feeds;
 mod retention;
 
 use std::collections::BTreeMap;
@@ -28,8 +27,6 @@ use crate::config::{Config, Fetch};
 use crate::error::CliError;
 use crate::open::{self, OpenBus};
 use crate::stage::{self, ClassifierStage, CleanerStage, Reloading};
-
-pub(crate) use feeds::{addition, append, declare, poll_now, records, removal};
 
 /// Robots.txt files are kept in so many bytes of memory: about 20,000 sites.
 const ROBOTS_BYTES: u64 = 32 << 20;
@@ -478,5 +475,6 @@ pub(crate) fn stages(what: crate::cli::What) -> Vec<Stage> {
         What::Cleaner => vec![Stage::Cleaner],
         What::Classifier => vec![Stage::Classifier],
         What::Sink => vec![Stage::Sink],
+        What::Console => Vec::new(),
     }
 }

@@ -15,7 +15,8 @@ pub(super) fn read(
     give: &mut dyn FnMut(&str) -> bool,
 ) -> Result<(), Error> {
     let direction = match query.order {
-        Order::NewestFirst => "DESC",
+        // The order of storage is not kept here; it is much the same.
+        Order::NewestFirst | Order::LastStoredFirst => "DESC",
         Order::OldestFirst => "ASC",
     };
     let sql = format!(

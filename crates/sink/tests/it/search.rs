@@ -55,6 +55,21 @@ fn search(words: &str) -> Query {
 #[test]
 fn finds_words_in_many_scripts() {
     let database = many_scripts();
+    let stored = |words: &str, tag: Option<&str>| Query {
+        tag: tag.map(str::to_owned),
+        order: Order::LastStoredFirst,
+        ..search(words)
+    };
+    for (words, tag, found) in [
+        ("peace -sport", None, "1"),
+        ("plan OR план", None, "7 2 1"),
+        ("plan OR план", Some("ukraine"), "2 1"),
+        ("-peace -план", None, "6 5 4 3"),
+        ("!?", None, ""),
+    ] {
+        let found_now = database.find(&stored(words, tag)).join(" ");
+        assert_eq!(found_now, found, "{words} by storage");
+    }
     for (words, found) in [
         ("kyiv", "1"),
         ("києві ПЛАН", "2"),
@@ -170,4 +185,64 @@ proptest! {
     fn no_syntax_is_an_error(words in r#"([a-cнж会"“*:^+(){}&|!?.,'-]|AND|OR|NOT|NEAR| |\x00|\u{301}|\u{e000}|\u{1F600}){0,40}"#) {
         SHARED.with(|d| d.find(&search(&words)));
     }
+}
+
+#[test]
+fn finds_by_source_and_until() {
+    let mut articles: Vec<Tagged> = (1..=4).map(article).collect();
+    for (a, domain) in articles
+        .iter_mut()
+        .zip(["a.example", "news.a.example", "ba.example", "b.example"])
+    {
+        domain.clone_into(&mut a.source.domain);
+    }
+    let database = Database::with(&articles);
+    let source = |text: &str| Query {
+        source: Some(text.to_owned()),
+        ..Query::default()
+    };
+    assert_eq!(database.find(&source("A.example")).join(" "), "2 1");
+    assert_eq!(database.find(&source("%")).join(" "), "");
+    let until = Query {
+        since: Some(minute(2)),
+        until: Some(minute(4)),
+        ..Query::default()
+    };
+    assert_eq!(database.find(&until).join(" "), "3 2");
+    let known = articles.first().expect("one").id;
+    let reader = database.articles();
+    assert_eq!(
+        reader
+            .get(known)
+            .expect("read")
+            .expect("there")
+            .parse()
+            .expect("parsed")
+            .id,
+        known
+    );
+    let unknown = telex_model::ArticleId::of_link(&"https://nowhere.example/".parse().expect("a URL"));
+    assert_eq!(reader.get(unknown).expect("read"), None);
+}
+
+#[test]
+fn pages_as_stored_meet_every_article_once() {
+    let articles: Vec<Tagged> = (1..=7).map(article).collect();
+    let database = Database::with(&articles);
+    let reader = database.articles();
+    let mut seen = Vec::new();
+    let mut query = Query {
+        search: Some("council".to_owned()),
+        order: Order::LastStoredFirst,
+        limit: Some(2),
+        ..Query::default()
+    };
+    loop {
+        let page: Vec<_> = reader.query(&query).map(|a| a.expect("read")).collect();
+        let Some(last) = page.last() else { break };
+        query.after = Some(last.cursor);
+        seen.extend(page.iter().map(|a| a.parse().expect("parsed").url));
+    }
+    let expected: Vec<String> = articles.iter().rev().map(|a| a.url.clone()).collect();
+    assert_eq!(seen, expected);
 }

@@ -1,5 +1,6 @@
 //! `telex bench`: how fast the stages are on this machine.
 
+mod console;
 mod feeds;
 mod pipeline;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use telex_model::{Origin, Stage};
+use telex_operate::Feeds;
 use telex_poller::simulation::Simulation;
 
 use self::feeds::FeedServer;
@@ -20,7 +22,7 @@ use crate::config::{BusConfig, Config, DataDir};
 use crate::error::CliError;
 use crate::open::{self, Use};
 use crate::output;
-use crate::pipeline::{Pipeline, declare};
+use crate::pipeline::Pipeline;
 
 /// Loopback addresses that the feeds are spread over.
 const HOSTS: usize = 250;
@@ -36,6 +38,7 @@ pub(crate) fn run(context: &Context, command: &BenchCommand) -> Result<(), CliEr
     match command {
         BenchCommand::Poller(args) => poller(context, args),
         BenchCommand::Pipeline(args) => pipeline::run(context, args),
+        BenchCommand::Console(args) => console::run(context, args),
     }
 }
 
@@ -93,12 +96,7 @@ fn poller(context: &Context, args: &BenchPollerArgs) -> Result<(), CliError> {
     let config = settings(&context.config, &folder.path().join("bench"));
     let empty = memory(&config)?;
     let open = open::bus(&config, Use::Run)?;
-    declare(
-        open.bus.as_ref(),
-        &config.bus.topic_prefix,
-        listed,
-        Origin::Command,
-    )?;
+    Feeds::new(open.bus.as_ref(), &config.bus.topic_prefix).declare(listed, Origin::Command)?;
     drop(open);
     let all_new = round(&config, &server)?;
     server.change(CHANGED);

@@ -1,6 +1,7 @@
 //! `telex config`: what is in force and where it comes from.
 
 use serde_json::{Value, json};
+use telex_console::Setting;
 
 use super::Context;
 use crate::cli::{ConfigCommand, OutputFormat};
@@ -13,20 +14,34 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<(), CliE
     let ConfigCommand::Show { origin } = command else {
         return Ok(());
     };
-    let value = serde_json::to_value(&context.config).map_err(|e| CliError::Bug(e.to_string()))?;
-    for setting in context.layers.settings() {
-        let now = setting
-            .split('.')
-            .try_fold(&value, |v, key| v.get(key))
-            .unwrap_or(&Value::Null);
-        let from = context.layers.origin(&setting).to_string();
+    for Setting {
+        name,
+        value,
+        origin: from,
+    } in in_force(context)?
+    {
         match context.output {
-            OutputFormat::Json => output::json(&json!({"setting": setting, "value": now, "origin": from}))?,
-            OutputFormat::Text if *origin => output::line(&format!("{setting} = {now}  # {from}"))?,
-            OutputFormat::Text => output::line(&format!("{setting} = {now}"))?,
+            OutputFormat::Json => output::json(&json!({"setting": name, "value": value, "origin": from}))?,
+            OutputFormat::Text if *origin => output::line(&format!("{name} = {value}  # {from}"))?,
+            OutputFormat::Text => output::line(&format!("{name} = {value}"))?,
         }
     }
     Ok(())
+}
+
+/// The settings in force, secrets hidden.
+pub(crate) fn in_force(context: &Context) -> Result<Vec<Setting>, CliError> {
+    let all = serde_json::to_value(&context.config).map_err(|e| CliError::Bug(e.to_string()))?;
+    let setting = |name: String| Setting {
+        value: name
+            .split('.')
+            .try_fold(&all, |v, key| v.get(key))
+            .cloned()
+            .unwrap_or_default(),
+        origin: context.layers.origin(&name).to_string(),
+        name,
+    };
+    Ok(context.layers.settings().into_iter().map(setting).collect())
 }
 
 /// Prints a file with every setting and its default; what has no default stands as a comment.

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use telex_model::{Origin, Stage, Tagged, canonical_url};
+use telex_operate::Feeds;
 use telex_sink::{Articles, Order, Query};
 use telex_site::{Expected, Options, Site};
 use url::Url;
@@ -16,7 +18,7 @@ use crate::config::{BusConfig, Config, DataDir, Period};
 use crate::error::CliError;
 use crate::open::{self, Use};
 use crate::output::{self, harmless};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::Pipeline;
 
 /// How often the screen is drawn.
 const FRAME: Duration = Duration::from_millis(200);
@@ -38,7 +40,8 @@ pub(crate) fn run(context: Context, args: &DemoArgs) -> Result<(), CliError> {
         .opml()
         .map_err(|e| CliError::Bug(format!("the demo's OPML: {e}")))?;
     let listed = telex_poller::list::parse(&opml).map_err(|e| CliError::Bug(e.to_string()))?;
-    pipeline::declare(open.bus.as_ref(), &config.bus.topic_prefix, listed, Origin::File)?;
+    let feeds = Feeds::new(open.bus.as_ref(), &config.bus.topic_prefix);
+    feeds.declare(listed, Origin::File)?;
     let mut pipeline = Pipeline::start(&config, &open, &Stage::ALL, false, runtime.handle())?;
     let begun = Instant::now();
     let mut screen = Screen::default();
@@ -58,7 +61,7 @@ pub(crate) fn run(context: Context, args: &DemoArgs) -> Result<(), CliError> {
             // Everything has come: a second poll of every feed must bring nothing.
             came = Some(begun.elapsed());
             again = true;
-            polls = polled + pipeline::poll_now(open.bus.as_ref(), &config.bus.topic_prefix)? as u64;
+            polls = polled + feeds.poll(&[], Timestamp::now())? as u64;
         }
         if begun.elapsed().as_secs() >= args.deadline {
             break false;

@@ -2,23 +2,19 @@
 
 mod look;
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde_json::json;
-use telex_model::{FeedId, FeedRecord, FeedState, Origin, RequestHeaders, Topic};
+use telex_model::{FeedRecord, Origin, RequestHeaders};
+use telex_operate::{Feeds, web_url};
 use telex_poller::list::{self, Listed};
-use telex_stream::read_all;
-use url::Url;
 
 use super::Context;
 use crate::cli::{FeedsCommand, OutputFormat};
 use crate::config::Period;
 use crate::error::CliError;
-use crate::open::{self, Use};
+use crate::open::{self, OpenBus, Use};
 use crate::output::{self, harmless};
-use crate::pipeline;
 
 /// Shortest interval that can be set by hand, in seconds: oftener is rude to any host.
 const SHORTEST_INTERVAL: u32 = 60;
@@ -64,15 +60,16 @@ pub(crate) fn run(context: &Context, command: FeedsCommand) -> Result<(), CliErr
         FeedsCommand::List => list(context),
         FeedsCommand::Export => {
             let open = open::bus(&context.config, Use::Read)?;
-            let feeds: Vec<FeedRecord> =
-                pipeline::records(open.bus.as_ref(), &context.config.bus.topic_prefix)?
-                    .into_values()
-                    .collect();
+            let feeds: Vec<FeedRecord> = feeds(context, &open).records()?.into_values().collect();
             output::write(list::to_opml(&feeds).as_bytes())
         }
         FeedsCommand::Test { url, .. } => look::test(context, &url),
         FeedsCommand::Discover { url, .. } => look::discover(context, &url),
     }
+}
+
+fn feeds<'a>(context: &'a Context, open: &'a OpenBus) -> Feeds<'a> {
+    Feeds::new(open.bus.as_ref(), &context.config.bus.topic_prefix)
 }
 
 /// Reads OPML or a list of URLs.
@@ -135,21 +132,9 @@ fn read_headers(path: &Path) -> Result<RequestHeaders, CliError> {
     Ok(headers)
 }
 
-fn web_url(text: &str) -> Result<Url, CliError> {
-    let url = Url::parse(text.trim())
-        .ok()
-        .filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
-    url.ok_or_else(|| CliError::Usage(format!("{text:?} is no http or https URL")))
-}
-
 fn add(context: &Context, listed: Vec<Listed>) -> Result<(), CliError> {
     let open = open::bus(&context.config, Use::Beside)?;
-    let done = pipeline::declare(
-        open.bus.as_ref(),
-        &context.config.bus.topic_prefix,
-        listed,
-        Origin::Command,
-    )?;
+    let done = feeds(context, &open).declare(listed, Origin::Command)?;
     match context.output {
         OutputFormat::Json => output::json(&done),
         OutputFormat::Text => output::line(&format!(
@@ -161,11 +146,8 @@ fn add(context: &Context, listed: Vec<Listed>) -> Result<(), CliError> {
 
 fn remove(context: &Context, urls: &[String]) -> Result<(), CliError> {
     let open = open::bus(&context.config, Use::Read)?;
-    let prefix = &context.config.bus.topic_prefix;
-    let named = named(pipeline::records(open.bus.as_ref(), prefix)?, urls)?;
-    let outputs = named.iter().map(|r| pipeline::removal(r, prefix)).collect();
-    pipeline::append(open.bus.as_ref(), outputs)?;
-    output::line(&format!("{} removed", named.len()))
+    let removed = feeds(context, &open).remove(urls)?;
+    output::line(&format!("{removed} removed"))
 }
 
 /// Changes feeds on the list, all of them where none is named; a poller at work follows at once.
@@ -176,64 +158,18 @@ fn change(
     change: impl Fn(&mut FeedRecord),
 ) -> Result<(), CliError> {
     let open = open::bus(&context.config, Use::Read)?;
-    let prefix = &context.config.bus.topic_prefix;
-    let known = pipeline::records(open.bus.as_ref(), prefix)?;
-    let mut feeds = if urls.is_empty() {
-        known.into_values().collect()
-    } else {
-        named(known, urls)?
-    };
-    feeds.iter_mut().for_each(change);
-    let outputs = feeds.iter().map(|r| pipeline::addition(r, prefix)).collect();
-    pipeline::append(open.bus.as_ref(), outputs)?;
-    output::line(&format!("{} {done}", feeds.len()))
-}
-
-/// The feeds of these addresses.
-fn named(mut known: HashMap<FeedId, FeedRecord>, urls: &[String]) -> Result<Vec<FeedRecord>, CliError> {
-    let mut found = Vec::new();
-    for url in urls {
-        let record = known.remove(&FeedId::of(&web_url(url)?));
-        found.push(record.ok_or_else(|| CliError::Findings(format!("{url} is not on the list")))?);
-    }
-    Ok(found)
+    let changed = feeds(context, &open).change(urls, change)?;
+    output::line(&format!("{changed} {done}"))
 }
 
 fn list(context: &Context) -> Result<(), CliError> {
     let open = open::bus(&context.config, Use::Read)?;
-    let prefix = &context.config.bus.topic_prefix;
-    let mut states: HashMap<FeedId, FeedState> = HashMap::new();
-    read_all(
-        open.bus.as_ref(),
-        &Topic::FeedState.name(prefix),
-        &mut |message| {
-            if let Some(state) = message
-                .value
-                .as_ref()
-                .and_then(|v| serde_json::from_slice::<FeedState>(v).ok())
-            {
-                states.insert(state.id, state);
-            }
-        },
-    )?;
-    let mut feeds: Vec<FeedRecord> = pipeline::records(open.bus.as_ref(), prefix)?
-        .into_values()
-        .collect();
-    let badness = |f: &FeedRecord| states.get(&f.id).map_or(0, |s| s.failures);
-    feeds.sort_by(|a, b| badness(b).cmp(&badness(a)).then_with(|| a.url.cmp(&b.url)));
-    for feed in &feeds {
-        let state = states.get(&feed.id);
+    for status in feeds(context, &open).list()? {
         if context.output == OutputFormat::Json {
-            let mut feed = feed.clone();
-            feed.headers = feed.headers.hidden();
-            output::json(&json!({"feed": feed, "state": state}))?;
+            output::json(&status)?;
             continue;
         }
-        let health = if feed.paused {
-            "paused"
-        } else {
-            state.map_or("new", |s| s.health.name())
-        };
+        let state = status.state.as_ref();
         let next = state.map_or("at once".to_owned(), |s| {
             s.next_poll.strftime("%Y-%m-%d %H:%M").to_string()
         });
@@ -253,8 +189,9 @@ fn list(context: &Context) -> Result<(), CliError> {
             .and_then(|s| s.items_per_day)
             .map_or(String::new(), |n| format!("{n:.1}/day"));
         output::line(&format!(
-            "{health:8} next {next:16} {rate:>10}  {}{push}{moved}{error}",
-            feed.url
+            "{:8} next {next:16} {rate:>10}  {}{push}{moved}{error}",
+            status.health(),
+            status.feed.url
         ))?;
     }
     Ok(())

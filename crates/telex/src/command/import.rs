@@ -14,11 +14,11 @@ use telex_stream::{Bus, Control, Output};
 use telex_web::{ClientOptions, WarcReader};
 
 use super::Context;
-use super::put_back::PutBack;
 use crate::cli::{ImportArgs, OutputFormat};
 use crate::error::CliError;
 use crate::open::{self, Use};
 use crate::output;
+use telex_operate::PutBack;
 
 /// Bytes and messages appended in one transaction.
 const BATCH_BYTES: usize = 8 << 20;

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use serde_json::json;
 use telex_model::event::{self, header};
 use telex_model::{Stage, Topic};
+use telex_operate::PutBack;
 use telex_stream::{Bus, Message, Output, Route, read_all};
 
 use super::Context;
-use super::put_back::{self, PutBack};
 use crate::cli::{From, OutputFormat, ReplayArgs, ReplayStage};
 use crate::error::CliError;
 use crate::open::{self, Use};
@@ -91,7 +91,7 @@ impl Replay<'_> {
             }
             count += 1;
             outputs.push(self.copy(&message));
-            if outputs.len() >= put_back::AT_ONCE {
+            if outputs.len() >= telex_operate::AT_ONCE {
                 failed = back.append(std::mem::take(&mut outputs));
             }
         })?;
@@ -114,7 +114,7 @@ impl Replay<'_> {
         let event_id = header(&message.headers, event::CE_ID)
             .unwrap_or_default()
             .to_owned();
-        let mut headers = put_back::headers(&self.topic, event_id, self.begun, &message.headers);
+        let mut headers = telex_operate::headers(&self.topic, event_id, self.begun, &message.headers);
         headers.retain(|(name, _)| name != event::REPLAY);
         headers.push((event::REPLAY.to_owned(), self.id.to_owned()));
         Output {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telex_model::{Origin, Stage};
+use telex_operate::Feeds;
+use telex_telemetry::{Health, Metrics};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use super::Context;
 use super::live::Live;
+use super::{Context, console};
 use crate::cli::{OutputFormat, RunArgs, What};
 use crate::error::CliError;
 use crate::open::{self, Use};
@@ -21,23 +23,43 @@ const TICK: Duration = Duration::from_millis(10);
 /// Time between two looks at the size of the bus.
 const USAGE_EVERY: Duration = Duration::from_secs(5);
 
+/// What still runs on threads when all is done has so long to end: whoever looked at the console waits no more.
+const END: Duration = Duration::from_secs(1);
+
 /// Runs stages.
 pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<(), CliError> {
-    let config = &context.config;
     // Before anything that takes time, so that a SIGTERM during the start drains as well.
     let runtime = runtime()?;
-    let stopped = on_signal(&runtime)?;
+    let ran = run_on(context, args, &runtime);
+    end(runtime);
+    ran
+}
+
+/// Ends a runtime. Dropped, it would wait for what blocks: a trace, a question, a broker that is away.
+fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(END);
+}
+
+fn run_on(context: &Context, args: &RunArgs, runtime: &Runtime) -> Result<(), CliError> {
+    let config = &context.config;
+    let stopped = on_signal(runtime)?;
+    if args.what == What::Console {
+        return console::alone(context, runtime, &stopped);
+    }
     let open = open::bus(config, Use::Run)?;
     if let Some(path) = &config.poller.feeds
         && matches!(args.what, What::All | What::Poller)
     {
         let listed = super::feeds::read_list(path)?;
-        let done = pipeline::declare(open.bus.as_ref(), &config.bus.topic_prefix, listed, Origin::File)?;
+        let done = Feeds::new(open.bus.as_ref(), &config.bus.topic_prefix).declare(listed, Origin::File)?;
         tracing::info!(?done, file = %path.display(), "the list of feeds was declared");
     }
     let stages = pipeline::stages(args.what);
     let mut pipeline = Pipeline::start(config, &open, &stages, args.once, runtime.handle())?;
-    serve(context, &pipeline, &runtime)?;
+    serve(context, &pipeline.metrics, &pipeline.health, runtime)?;
+    if args.what == What::All && !args.once {
+        console::beside(context, &open, &pipeline, runtime)?;
+    }
     let mut live = Live::new(
         &stages,
         context.output == OutputFormat::Text && output::person_watches(),
@@ -103,11 +125,16 @@ pub(crate) fn on_signal(runtime: &Runtime) -> Result<watch::Receiver<bool>, CliE
 }
 
 /// Serves metrics and health, where wanted.
-pub(crate) fn serve(context: &Context, pipeline: &Pipeline, runtime: &Runtime) -> Result<(), CliError> {
+pub(crate) fn serve(
+    context: &Context,
+    metrics: &Arc<Metrics>,
+    health: &Health,
+    runtime: &Runtime,
+) -> Result<(), CliError> {
     let Some(address) = context.config.metrics.listen else {
         return Ok(());
     };
-    let serving = telex_telemetry::serve(address, Arc::clone(&pipeline.metrics), pipeline.health.clone());
+    let serving = telex_telemetry::serve(address, Arc::clone(metrics), health.clone());
     let bound = runtime
         .block_on(serving)
         .map_err(|e| CliError::unavailable("--metrics-listen", &e))?;
@@ -150,4 +177,27 @@ fn text(summary: &RunSummary, stages: &[Stage]) -> String {
         summary.dead_letters, summary.seconds
     ));
     parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn what_blocks_holds_up_no_end() {
+        let (held, blocks) = mpsc::channel::<()>();
+        let (ended, end_seen) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = runtime().ok();
+            if let Some(runtime) = runtime {
+                runtime.spawn_blocking(move || blocks.recv());
+                end(runtime);
+            }
+            ended.send(())
+        });
+        assert!(end_seen.recv_timeout(Duration::from_secs(60)).is_ok());
+        drop(held);
+    }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::json;
 use telex_model::{Body, Origin, Page, Stage, Topic};
+use telex_operate::Feeds;
 use telex_site::{Options, Site};
 use telex_stream::{DriverError, Event, Session, SessionConfig, read_all};
 
@@ -21,7 +22,7 @@ use crate::config::{BusKind, Config, DataDir};
 use crate::error::CliError;
 use crate::open::{self, OpenBus, OpenKind, Use};
 use crate::output;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::Pipeline;
 
 /// Hosts of the news world: few enough that each has several feeds.
 const HOSTS: usize = 40;
@@ -161,7 +162,7 @@ impl Bench {
         world.open.bus.create_topics(prefix, &world.topics)?;
         let urls = self.server.urls(articles.div_ceil(ITEMS));
         let listed = telex_poller::list::parse(&urls.join("\n")).map_err(|e| CliError::Bug(e.to_string()))?;
-        pipeline::declare(world.open.bus.as_ref(), prefix, listed, Origin::Command)?;
+        Feeds::new(world.open.bus.as_ref(), prefix).declare(listed, Origin::Command)?;
         Ok(world)
     }
 

@@ -42,7 +42,9 @@ pub(super) fn discover(context: &Context, url: &str) -> Result<(), CliError> {
     let try_all = |links: Vec<FeedLink>, named: bool| -> Result<usize, CliError> {
         let mut readable = 0;
         for link in links {
-            let found = web_url(&link.url).and_then(|at| listed(&get(&runtime, &client, at)?));
+            let found = web_url(&link.url)
+                .map_err(CliError::from)
+                .and_then(|at| listed(&get(&runtime, &client, at)?));
             // In a common place nobody has said that there is a feed.
             if named || found.is_ok() {
                 readable += usize::from(found.is_ok());

@@ -7,17 +7,19 @@ use telex_model::event::{self, Headers};
 use telex_stream::{Bus, BusError, Control, Limits, Output, RateLimit};
 
 /// Messages appended in one transaction.
-pub(super) const AT_ONCE: usize = 100;
+pub const AT_ONCE: usize = 100;
 
 /// Appends at a rate; nothing in a dry run.
-pub(super) struct PutBack<'a> {
+#[derive(Debug)]
+pub struct PutBack<'a> {
     bus: &'a dyn Bus,
     limits: Limits,
     dry_run: bool,
 }
 
 impl<'a> PutBack<'a> {
-    pub(super) fn new(bus: &'a dyn Bus, rate: Option<NonZeroU32>, dry_run: bool) -> Self {
+    /// Appends to that bus so many messages a second; without a rate, as fast as it goes.
+    pub fn new(bus: &'a dyn Bus, rate: Option<NonZeroU32>, dry_run: bool) -> Self {
         let limits = Limits::new(RateLimit {
             messages_per_second: rate,
             bytes_per_second: None,
@@ -25,7 +27,11 @@ impl<'a> PutBack<'a> {
         Self { bus, limits, dry_run }
     }
 
-    pub(super) fn append(&self, outputs: Vec<Output>) -> Result<(), BusError> {
+    /// Appends messages, all or none.
+    ///
+    /// # Errors
+    /// As of [`Bus::append`].
+    pub fn append(&self, outputs: Vec<Output>) -> Result<(), BusError> {
         if self.dry_run || outputs.is_empty() {
             return Ok(());
         }
@@ -34,9 +40,9 @@ impl<'a> PutBack<'a> {
     }
 }
 
-/// The headers of a message that is put back: those that say what it is anew, the others as they were, but for what
+/// Gives the headers of a message that is put back: those that say what it is anew, the others as they were, but for what
 /// made it a dead letter.
-pub(super) fn headers(topic: &Topic, id: String, time: jiff::Timestamp, old: &Headers) -> Headers {
+pub fn headers(topic: &Topic, id: String, time: jiff::Timestamp, old: &Headers) -> Headers {
     let anew = |name: &str| {
         name.starts_with("telex_dead_") || name.starts_with("ce_") || name == event::CONTENT_TYPE
     };

@@ -1,0 +1,362 @@
+//! Dead letters: why they died, what they hold, and putting them back.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use telex_model::Stage;
+use telex_operate::{DeadLetters, Letter, OperateError, Replayed};
+use telex_stream::Message;
+
+use crate::app::App;
+use crate::ask::Fields;
+use crate::failure::Failure;
+use crate::guard;
+use crate::look::on_thread;
+
+/// Letters of a page.
+const ON_A_PAGE: usize = 100;
+
+/// Bytes of a payload that a page shows.
+const SHOWN: usize = 64 << 10;
+
+/// Messages put back per second, so that what dies again does not flood its stage.
+const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(499);
+
+/// Dead letters of an answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LetterList {
+    /// The letters, newest first.
+    letters: Vec<Letter>,
+    /// Among the newest 1000 of all stages: how many there are, by stage and reason.
+    groups: Vec<Group>,
+}
+
+/// Letters of one stage with one reason.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Group {
+    /// The stage.
+    stage: String,
+    /// The reason.
+    reason: String,
+    /// How many.
+    count: usize,
+}
+
+/// One dead letter with what it holds.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct WholeLetter {
+    /// What the list shows of it.
+    #[serde(flatten)]
+    letter: Letter,
+    /// Its headers.
+    headers: BTreeMap<String, String>,
+    /// Its value as text; absent where only who is signed in may see it.
+    value: Option<String>,
+}
+
+/// Which letters to put back.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Replay {
+    /// This one alone.
+    #[serde(default)]
+    id: Option<String>,
+    /// Those of this stage.
+    #[serde(default)]
+    stage: Option<String>,
+    /// Those with this reason.
+    #[serde(default)]
+    reason: Option<String>,
+    /// Only say what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What a replay did, or would do.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ReplayDone {
+    /// Nothing was done.
+    dry_run: bool,
+    /// Messages put back, by stage and reason.
+    groups: Vec<Group>,
+    /// Messages left alone, as only their beginning was kept or they are too old to be there any more.
+    skipped: u64,
+}
+
+fn stage(name: &str) -> Result<Stage, Failure> {
+    let stage = Stage::ALL.into_iter().find(|s| s.name() == name);
+    stage.ok_or_else(|| Failure::bad("stage: one of poller, fetcher, cleaner, classifier, sink"))
+}
+
+/// Letters of the poller hold feeds as they were declared, with their passwords and cookies.
+fn is_secret(stage: &str) -> bool {
+    stage == Stage::Poller.name()
+}
+
+/// Takes away what may quote a secret.
+fn hidden(mut letter: Letter) -> Letter {
+    if letter.id.split('/').next().is_some_and(is_secret) {
+        letter.detail = None;
+    }
+    letter
+}
+
+fn matching(letters: &[Letter], fields: &Fields, limit: usize) -> Result<Vec<Letter>, Failure> {
+    let of = fields
+        .get("stage")
+        .map(stage)
+        .transpose()?
+        .map(|s| format!("{s}/"));
+    let fits = |l: &&Letter| {
+        of.as_ref().is_none_or(|stage| l.id.starts_with(stage.as_str()))
+            && fields.get("reason").is_none_or(|reason| l.reason == reason)
+    };
+    Ok(letters.iter().filter(fits).take(limit).cloned().collect())
+}
+
+fn groups(letters: &[Letter]) -> Vec<Group> {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for letter in letters {
+        let stage = letter.id.split('/').next().unwrap_or_default();
+        *counts.entry((stage, &letter.reason)).or_default() += 1;
+    }
+    let group = |((stage, reason), count): ((&str, &str), usize)| Group {
+        stage: stage.to_owned(),
+        reason: reason.to_owned(),
+        count,
+    };
+    counts.into_iter().map(group).collect()
+}
+
+/// `GET /api/v1/dead-letters`
+pub(crate) async fn list_json(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Json<LetterList>, Failure> {
+    let fields = Fields::parse(uri.query().unwrap_or_default(), &["stage", "reason", "limit"])?;
+    let limit = fields.limit(ON_A_PAGE)?;
+    let letters = app.looks.letters().await?;
+    let mut chosen = matching(&letters, &fields, limit)?;
+    if !app.keys.may_see(&headers).await? {
+        chosen = chosen.into_iter().map(hidden).collect();
+    }
+    Ok(Json(LetterList {
+        letters: chosen,
+        groups: groups(&letters),
+    }))
+}
+
+#[derive(Serialize)]
+struct ListView<'a> {
+    letters: Vec<Letter>,
+    groups: Vec<Group>,
+    stage: Option<&'a str>,
+    reason: Option<&'a str>,
+    more: bool,
+}
+
+/// `GET /dead-letters`
+pub(crate) async fn page(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, Failure> {
+    let fields = Fields::parse(uri.query().unwrap_or_default(), &["stage", "reason"])?;
+    let all = app.looks.letters().await?;
+    let mut letters = matching(&all, &fields, ON_A_PAGE + 1)?;
+    let more = letters.len() > ON_A_PAGE;
+    letters.truncate(ON_A_PAGE);
+    if app.keys.signed_in(&headers).is_none() {
+        letters = letters.into_iter().map(hidden).collect();
+    }
+    let view = ListView {
+        letters,
+        groups: groups(&all),
+        stage: fields.get("stage"),
+        reason: fields.get("reason"),
+        more,
+    };
+    app.page("dead_letters.html", app.keys.signed_in(&headers).as_ref(), view)
+}
+
+async fn get(app: &App, id: String) -> Result<(Letter, Arc<Message>), Failure> {
+    let name = id.split('/').next().unwrap_or_default().to_owned();
+    let (bus, prefix) = (Arc::clone(&app.parts.bus), app.parts.prefix.clone());
+    let message = on_thread(move || DeadLetters::new(bus.as_ref(), &prefix).get(&id)).await?;
+    Ok((Letter::new(stage(&name)?, &message), message))
+}
+
+fn headers_of(message: &Message) -> BTreeMap<String, String> {
+    message.headers.iter().cloned().collect()
+}
+
+type Id = (String, String, String);
+
+/// `GET /api/v1/dead-letters/{stage}/{partition}/{offset}`
+pub(crate) async fn one_json(
+    State(app): State<Arc<App>>,
+    Path((stage, partition, offset)): Path<Id>,
+    headers: HeaderMap,
+) -> Result<Json<WholeLetter>, Failure> {
+    let (letter, message) = get(&app, format!("{stage}/{partition}/{offset}")).await?;
+    let value = message.value.as_deref().unwrap_or_default();
+    if is_secret(&stage) && !app.keys.may_see(&headers).await? {
+        return Ok(Json(WholeLetter {
+            letter: hidden(letter),
+            headers: BTreeMap::new(),
+            value: None,
+        }));
+    }
+    Ok(Json(WholeLetter {
+        letter,
+        headers: headers_of(&message),
+        value: Some(String::from_utf8_lossy(value).into_owned()),
+    }))
+}
+
+#[derive(Serialize)]
+struct OneView {
+    letter: Letter,
+    stage: String,
+    headers: BTreeMap<String, String>,
+    value: String,
+    /// Only who is signed in may see it.
+    secret: bool,
+    cut: bool,
+    article: Option<String>,
+}
+
+/// `GET /dead-letters/{stage}/{partition}/{offset}`
+pub(crate) async fn one_page(
+    State(app): State<Arc<App>>,
+    Path((stage, partition, offset)): Path<Id>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (letter, message) = get(&app, format!("{stage}/{partition}/{offset}")).await?;
+    let value = message.value.as_deref().unwrap_or_default();
+    let signed_in = app.keys.signed_in(&headers);
+    let secret = is_secret(&stage) && signed_in.is_none();
+    let value = if secret { &[] } else { value };
+    let letter = if secret { hidden(letter) } else { letter };
+    let view = OneView {
+        stage,
+        secret,
+        article: letter
+            .key
+            .parse::<telex_model::ArticleId>()
+            .ok()
+            .map(|id| id.to_string()),
+        value: shown(value.get(..SHOWN).unwrap_or(value)),
+        cut: value.len() > SHOWN,
+        headers: if secret {
+            BTreeMap::new()
+        } else {
+            headers_of(&message)
+        },
+        letter,
+    };
+    app.page("dead_letter.html", signed_in.as_ref(), view)
+}
+
+/// JSON in lines; everything else as it is.
+fn shown(value: &[u8]) -> String {
+    let pretty = serde_json::from_slice::<serde_json::Value>(value).ok();
+    let pretty = pretty.and_then(|json| serde_json::to_string_pretty(&json).ok());
+    pretty.unwrap_or_else(|| String::from_utf8_lossy(value).into_owned())
+}
+
+/// `POST /api/v1/dead-letters/replay`
+pub(crate) async fn replay_json(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<ReplayDone>, Failure> {
+    app.keys.may_change(&headers, None).await?;
+    let replay: Replay = guard::json(&headers, body).await?;
+    Ok(Json(put_back(&app, replay).await?))
+}
+
+/// `POST /dead-letters/replay`
+pub(crate) async fn replay_form(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    let known = ["form", "id", "stage", "reason", "dry_run"];
+    let fields = Fields::parse(&guard::body(body).await?, &known)?;
+    app.keys
+        .may_change(&headers, Some(fields.get("form").unwrap_or_default()))
+        .await?;
+    let text = |name| fields.get(name).map(str::to_owned);
+    let replay = Replay {
+        id: text("id"),
+        stage: text("stage"),
+        reason: text("reason"),
+        dry_run: fields.get("dry_run").is_some(),
+    };
+    let view = serde_json::json!({
+        "id": replay.id.clone(), "stage": replay.stage.clone(), "reason": replay.reason.clone(),
+        "done": put_back(&app, replay).await?,
+    });
+    app.page("replayed.html", app.keys.signed_in(&headers).as_ref(), view)
+}
+
+async fn put_back(app: &App, replay: Replay) -> Result<ReplayDone, Failure> {
+    if replay.id.is_none() && replay.stage.is_none() {
+        return Err(Failure::bad("name a letter by its id, or a stage"));
+    }
+    let Ok(turn) = Arc::clone(&app.replays).try_acquire_owned() else {
+        let detail = "another replay is at work; nothing was done";
+        return Err(Failure::new(StatusCode::CONFLICT, detail));
+    };
+    let stage = replay.stage.as_deref().map(stage).transpose()?;
+    // Those that were listed, and no others of the same kind.
+    let listed = app.looks.letters().await?;
+    let (bus, prefix) = (Arc::clone(&app.parts.bus), app.parts.prefix.clone());
+    let dry_run = replay.dry_run;
+    let done = on_thread(move || -> Result<Replayed, OperateError> {
+        let _turn = turn;
+        let letters = DeadLetters::new(bus.as_ref(), &prefix);
+        let chosen: Vec<Letter> = match &replay.id {
+            Some(id) => {
+                let message = letters.get(id)?;
+                let name = id.split('/').next();
+                let stage = Stage::ALL.into_iter().find(|s| Some(s.name()) == name);
+                stage
+                    .map(|stage| Letter::new(stage, &message))
+                    .into_iter()
+                    .collect()
+            }
+            None => {
+                let of = stage.map(|s| format!("{s}/")).unwrap_or_default();
+                let fits = |l: &&Letter| {
+                    l.id.starts_with(&of) && replay.reason.as_ref().is_none_or(|r| l.reason == *r)
+                };
+                // The oldest first, as they came.
+                listed.iter().rev().filter(fits).cloned().collect()
+            }
+        };
+        letters.replay(&chosen, dry_run, Some(RATE))
+    });
+    let done = done.await?;
+    app.looks.forget();
+    let group = |((stage, reason), count): (&(Stage, String), &u64)| Group {
+        stage: stage.to_string(),
+        reason: reason.clone(),
+        count: usize::try_from(*count).unwrap_or(usize::MAX),
+    };
+    Ok(ReplayDone {
+        dry_run,
+        groups: done.counts.iter().map(group).collect(),
+        skipped: done.skipped,
+    })
+}

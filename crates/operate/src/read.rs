@@ -1,0 +1,46 @@
+//! Reading topics as far as is wanted.
+
+use std::sync::Arc;
+
+use telex_model::Topic;
+use telex_stream::{Bus, BusError, Message};
+
+/// Reads the committed records of a topic that are kept now, partition by partition, `at_once` at a time, until
+/// `each` says that it has had enough; tells whether it had.
+///
+/// # Errors
+/// As of [`Bus::read`].
+pub fn read_until(
+    bus: &dyn Bus,
+    topic: &str,
+    at_once: usize,
+    each: &mut dyn FnMut(Arc<Message>) -> bool,
+) -> Result<bool, BusError> {
+    for ends in bus.ends(topic)? {
+        let mut from = ends.first;
+        while from < ends.end {
+            let messages = bus.read(topic, ends.partition, from, at_once)?;
+            let Some(last) = messages.last() else { break };
+            from = last.next;
+            if messages.into_iter().any(&mut *each) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Lists the tags that have a topic on the bus, with their topics.
+///
+/// # Errors
+/// Where the bus cannot be used.
+pub fn tags_on_bus(bus: &dyn Bus, prefix: &str) -> Result<Vec<(String, Topic)>, BusError> {
+    let tag = |name: &String| {
+        let tag = name
+            .strip_prefix(prefix)?
+            .strip_prefix(".tagged.")?
+            .strip_suffix(".v1")?;
+        Some((tag.to_owned(), Topic::tagged_with(tag).ok()?))
+    };
+    Ok(bus.topics()?.iter().filter_map(tag).collect())
+}

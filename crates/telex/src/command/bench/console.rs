@@ -1,0 +1,292 @@
+//! `telex bench console`: how long the console's pages take, over real HTTP on a database of any size.
+//!
+//! Words are drawn by a Zipf-like law from 50,000, so that the index has the shape that it has with real text: the
+//! commonest word is in nearly every article, most are in a few.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use telex_model::{Article, ArticleId, Evidence, Kind, Source, Tag, Tagged, Where};
+use telex_sink::{Articles, Change, Query, Row, Sink, SqliteOptions, SqliteSink};
+use url::Url;
+
+use super::{Context, running, unavailable};
+use crate::cli::{BenchConsoleArgs, OutputFormat};
+use crate::command::console;
+use crate::config::{BusConfig, DataDir};
+use crate::error::CliError;
+use crate::open::{self, Use};
+use crate::output;
+
+/// Articles stored in one transaction.
+const BATCH: u32 = 1000;
+
+/// Bytes of an article's text: a short report.
+const TEXT_BYTES: usize = 1500;
+
+/// Articles are spread over so many days.
+const DAYS: i64 = 30;
+
+/// Sources of the articles.
+const SOURCES: u64 = 300;
+
+/// Measures.
+pub(super) fn run(context: &Context, args: &BenchConsoleArgs) -> Result<(), CliError> {
+    let temporary = tempfile::tempdir().map_err(unavailable("no temporary folder"))?;
+    let folder = args.folder.as_deref().unwrap_or(temporary.path());
+    std::fs::create_dir_all(folder).map_err(unavailable("the folder"))?;
+    let mut config = context.config.clone();
+    config.data_dir = DataDir(folder.to_owned());
+    config.bus = BusConfig::default();
+    let path = open::articles_path(&config);
+    let stored = fill(&path, args.articles)?;
+    let id = newest(&path)?;
+    let context = Context {
+        config,
+        layers: crate::config::Layers::new(),
+        output: context.output,
+    };
+    let runtime = running::runtime()?;
+    let open = open::bus(&context.config, Use::Run)?;
+    let served = console::parts(&context, &open, None)?;
+    let address = console::serve_anywhere(served, &runtime)?;
+    if context.output == OutputFormat::Text {
+        output::line(&format!(
+            "{stored} articles; milliseconds to the first byte, and to the last"
+        ))?;
+    }
+    for (what, page) in pages(&id) {
+        let times = measure(address, &page, args.requests).map_err(unavailable("the console"))?;
+        let of = |share: f64| times.at(share);
+        let ((first, last), (first_99, last_99)) = (of(0.5), of(0.99));
+        match context.output {
+            OutputFormat::Json => output::json(&json!({
+                "page": what, "articles": stored, "first_p50": first, "first_p99": first_99, "last_p50": last, "last_p99": last_99,
+            }))?,
+            OutputFormat::Text => output::line(&format!(
+                "{what:28} median {first:6.1} {last:6.1}   99 % {first_99:6.1} {last_99:6.1}"
+            ))?,
+        }
+    }
+    Ok(())
+}
+
+/// Pages, and what they are an example of.
+fn pages(id: &str) -> Vec<(&'static str, String)> {
+    let search = |words: &str| {
+        let query: String = url::form_urlencoded::byte_serialize(words.as_bytes()).collect();
+        format!("/articles?q={query}")
+    };
+    let common = word(1);
+    vec![
+        ("overview", "/".to_owned()),
+        ("articles", "/articles".to_owned()),
+        ("articles of a tag", "/articles?tag=nato".to_owned()),
+        ("an article", format!("/articles/{id}")),
+        ("Atom", "/feeds/nato.atom".to_owned()),
+        ("search: the commonest word", search(&common)),
+        ("search: two words", search(&format!("{} {}", word(5), word(40)))),
+        ("search: a rare word", search(&word(40_000))),
+        ("search: a beginning", search(&format!("{}*", word(700)))),
+        (
+            "search: one without another",
+            search(&format!("{} -{}", word(3), word(4))),
+        ),
+        ("search in a tag", format!("{}&tag=nato", search(&common))),
+        (
+            "articles of a source",
+            "/articles?source=paper-7.example".to_owned(),
+        ),
+        ("articles in a language", "/articles?language=el".to_owned()),
+    ]
+}
+
+/// Pseudo-random numbers of xorshift64.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A word whose rank has a density of 1/rank.
+    fn word(&mut self) -> String {
+        let uniform = (self.next() % 1_000_000) as f64 / 1e6;
+        word(50_000_f64.powf(uniform) as u64)
+    }
+
+    fn text(&mut self, bytes: usize) -> String {
+        let mut text = String::new();
+        while text.len() < bytes {
+            text.push_str(&self.word());
+            text.push(if self.next().is_multiple_of(90) { '\n' } else { ' ' });
+        }
+        text
+    }
+
+    fn tagged(&mut self, n: u32, of: u32, now: Timestamp) -> Result<Tagged, CliError> {
+        let domain = format!("paper-{}.example", self.next() % SOURCES);
+        let address = format!("https://{domain}/{n}");
+        let link = Url::parse(&address).map_err(|e| CliError::Bug(e.to_string()))?;
+        let age = SignedDuration::from_secs(DAYS * 86_400 / i64::from(of.max(1)) * i64::from(of - n));
+        let language = match self.next() % 100 {
+            0..60 => "en",
+            60..80 => "uk",
+            80..99 => "de",
+            _ => "el",
+        };
+        let article = Article {
+            id: ArticleId::of_link(&link),
+            revision: 1,
+            url: address,
+            canonical_url: None,
+            title: self.text(60),
+            text: self.text(TEXT_BYTES),
+            authors: vec!["A. Writer".to_owned()],
+            published: None,
+            modified: None,
+            first_seen: now - age,
+            language: Some(language.to_owned()),
+            kind: Kind::Article,
+            source: Source {
+                domain,
+                ..Source::default()
+            },
+            fingerprint: None,
+            lead_image: None,
+            quality: 0.9,
+            fetch_error: None,
+        };
+        let chance = self.next() % 100;
+        let tag = |(name, share): (&str, u64)| (chance < share).then(|| tag(name));
+        let tags = [("ukraine", 20), ("nato", 5)]
+            .into_iter()
+            .filter_map(tag)
+            .collect();
+        Ok(Tagged::new(article, "0a", tags, Vec::new()))
+    }
+}
+
+fn tag(name: &str) -> Tag {
+    Tag {
+        topic: name.to_owned(),
+        score: 0.9,
+        evidence: vec![Evidence {
+            term: name.to_owned(),
+            place: Where::Text,
+            start: 0,
+            end: 4,
+            weight: 1.5,
+        }],
+    }
+}
+
+/// The word of a rank.
+fn word(rank: u64) -> String {
+    let (mut word, mut rank) = (String::new(), rank);
+    loop {
+        let syllable = ["ka", "то", "mi", "re", "ни", "sol", "an", "ве"];
+        let at = usize::try_from(rank % 8).unwrap_or_default();
+        word.push_str(syllable.get(at).copied().unwrap_or("a"));
+        rank /= 8;
+        if rank == 0 {
+            return word;
+        }
+    }
+}
+
+/// Stores articles, if there are none; gives their number.
+fn fill(path: &Path, articles: u32) -> Result<u64, CliError> {
+    if path.exists() {
+        return Ok(Articles::open(path)?.count(&Query::default())?);
+    }
+    let mut sink = SqliteSink::open(path, &SqliteOptions::default())?;
+    let (mut numbers, now) = (Numbers(0x9e37_79b9_7f4a_7c15), Timestamp::now());
+    for from in (0..articles).step_by(usize::try_from(BATCH).unwrap_or(1)) {
+        let until = articles.min(from + BATCH);
+        let made: Vec<Tagged> = (from..until)
+            .map(|n| numbers.tagged(n, articles, now))
+            .collect::<Result<_, _>>()?;
+        let json: Vec<Vec<u8>> = made.iter().map(telex_model::to_json).collect();
+        let rows = (u64::from(from)..).zip(made.iter().zip(&json));
+        let rows: Vec<Row<'_>> = rows
+            .map(|(offset, (article, json))| Row {
+                partition: 0,
+                offset,
+                next: offset + 1,
+                timestamp: now,
+                change: Change::Put {
+                    article,
+                    json: std::str::from_utf8(json).unwrap_or_default(),
+                },
+            })
+            .collect();
+        sink.store("bench", &rows)?;
+    }
+    Ok(u64::from(articles))
+}
+
+fn newest(path: &Path) -> Result<String, CliError> {
+    let articles = Articles::open(path)?;
+    let newest = articles.query(&Query::default()).next().transpose()?;
+    let newest = newest.and_then(|a| a.parse().ok()).map(|a| a.id.to_string());
+    newest.ok_or_else(|| CliError::Usage("--articles: at least one".to_owned()))
+}
+
+/// Milliseconds to the first and the last byte, each in order.
+struct Times {
+    first: Vec<f64>,
+    last: Vec<f64>,
+}
+
+impl Times {
+    fn at(&self, share: f64) -> (f64, f64) {
+        let of = |times: &[f64]| {
+            let at = (times.len() as f64 * share).ceil() as usize;
+            times.get(at.saturating_sub(1)).copied().unwrap_or_default()
+        };
+        (of(&self.first), of(&self.last))
+    }
+}
+
+/// Asks for a page again and again.
+fn measure(address: SocketAddr, page: &str, requests: u32) -> std::io::Result<Times> {
+    let mut times = Times {
+        first: Vec::new(),
+        last: Vec::new(),
+    };
+    for _ in 0..requests {
+        let (first, last) = ask(address, page)?;
+        times.first.push(first.as_secs_f64() * 1000.0);
+        times.last.push(last.as_secs_f64() * 1000.0);
+    }
+    times.first.sort_by(f64::total_cmp);
+    times.last.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+fn ask(address: SocketAddr, page: &str) -> std::io::Result<(Duration, Duration)> {
+    let begun = Instant::now();
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer)?;
+    let first = begun.elapsed();
+    stream.read_to_end(&mut answer)?;
+    if !answer.starts_with(b"HTTP/1.1 200") {
+        let text = String::from_utf8_lossy(&answer);
+        let what = text.lines().next().unwrap_or_default();
+        return Err(std::io::Error::other(format!("{page}: {what}")));
+    }
+    Ok((first, begun.elapsed()))
+}

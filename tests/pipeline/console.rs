@@ -1,0 +1,136 @@
+//! The console beside a running pipeline, and alone.
+
+use std::io::Read;
+
+use serde_json::Value;
+
+use crate::world::{Started, World, canonical, finish, free_port, get, said, wait_for};
+
+const TOKEN: &str = "a token for tests, long enough";
+
+/// A pipeline with a console, and the port of it.
+fn with_console(world: &World, args: &[&str]) -> (Started, u16) {
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let mut command = world.telex(&[args, &["--console-listen", &listen]].concat());
+    command.env("TELEX__CONSOLE__TOKEN", TOKEN);
+    (Started::new(command), port)
+}
+
+fn json(port: u16, path: &str) -> Option<Value> {
+    let (status, body) = get(port, path)?;
+    (status == 200).then(|| serde_json::from_str(&body).ok())?
+}
+
+fn articles(port: u16) -> usize {
+    json(port, "/api/v1/articles?limit=200").map_or(0, |a| a["articles"].as_array().map_or(0, Vec::len))
+}
+
+#[test]
+fn the_console_shows_what_the_pipeline_does() {
+    let world = World::new();
+    let expected = world.site.expected();
+    let (process, port) = with_console(&world, &["run", "all", "--feeds", "feeds.opml"]);
+    wait_for("all articles", || articles(port) == expected.len());
+    let nato = json(port, "/api/v1/articles?tag=nato&limit=200").unwrap();
+    let mut tagged: Vec<String> = expected
+        .iter()
+        .filter(|e| e.tags.iter().any(|t| t == "nato"))
+        .map(|e| canonical(&e.url))
+        .collect();
+    let found = nato["articles"].as_array().unwrap().iter();
+    let mut found: Vec<String> = found.map(|a| canonical(a["url"].as_str().unwrap())).collect();
+    tagged.sort();
+    found.sort();
+    assert_eq!(found, tagged);
+
+    wait_for("numbers of the process", || {
+        json(port, "/api/v1/status")
+            .is_some_and(|s| s["stages"][4]["waiting"] == 0 && s["numbers_from"] == "process")
+    });
+    let feeds = json(port, "/api/v1/feeds").unwrap();
+    let worst = &feeds["feeds"][0];
+    assert_eq!(worst["state"]["health"], "failing", "{worst}");
+    assert!(
+        get(port, "/feeds").unwrap().1.contains(
+            worst["state"]["last_error"]
+                .as_str()
+                .unwrap()
+                .split('\'')
+                .next()
+                .unwrap()
+        )
+    );
+    let id = nato["articles"][0]["id"].as_str().unwrap();
+    let trace = json(port, &format!("/api/v1/articles/{id}/trace")).unwrap();
+    assert_eq!(trace["whole"], true);
+    let places: Vec<&str> = trace["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["place"].as_str().unwrap())
+        .collect();
+    for topic in ["items", "frontier", "pages", "articles", "tagged", "tagged.nato"] {
+        assert!(
+            places
+                .iter()
+                .any(|p| p.starts_with(&format!("telex.{topic}.v1/"))),
+            "{topic}: {places:?}"
+        );
+    }
+    let settings = get(port, "/settings").unwrap().1;
+    assert!(settings.contains("(hidden)") && !settings.contains(TOKEN));
+
+    // The command line and a console alone see the same.
+    let (alone, other) = with_console(&world, &["run", "console"]);
+    wait_for("the other console", || articles(other) == expected.len());
+    wait_for("numbers of the bus", || {
+        json(other, "/api/v1/status")
+            .is_some_and(|s| s["stages"][4]["waiting"] == 0 && s["numbers_from"] == "bus")
+    });
+    for process in [alone, process] {
+        process.signal("TERM");
+        let out = process.finish();
+        assert!(out.status.success(), "{}", said(&out));
+    }
+}
+
+#[test]
+fn an_address_in_use_stops_the_console_only_where_it_was_chosen() {
+    let world = World::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    for what in ["all", "console"] {
+        let out = finish(world.telex(&["run", what, "--console-listen", &listen]));
+        assert_eq!(out.status.code(), Some(69), "{}", said(&out));
+        assert!(said(&out).contains("console.listen"), "{}", said(&out));
+    }
+}
+
+/// A newsroom for browsers: says where it is on standard error, and stays until standard input ends.
+#[test]
+#[ignore = "stays: tests/browser needs it"]
+fn a_newsroom_for_browsers() {
+    let world = World::new();
+    let expected = world.site.expected().len();
+    let (_process, port) = with_console(&world, &["run", "all", "--feeds", "feeds.opml"]);
+    wait_for("all articles", || articles(port) == expected);
+    let dead = [
+        ("telex_dead_reason", "invalid_json"),
+        ("telex_dead_detail", "expected value at line 1 column 7"),
+    ];
+    let output = telex_stream::Output {
+        topic: "telex.dead-letters.cleaner.v1".to_owned(),
+        key: "1".repeat(32).into(),
+        route: telex_stream::Route::Partition(0),
+        value: Some(r#"{"id": <b>no JSON</b>"#.into()),
+        headers: dead
+            .iter()
+            .chain(&[("telex_dead_origin", "telex.pages.v1/3/17")])
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect(),
+    };
+    telex_stream::Bus::append(&crate::world::bus(&world.data()).0, vec![output]).unwrap();
+    eprintln!("console http://127.0.0.1:{port}/ token {TOKEN}");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
