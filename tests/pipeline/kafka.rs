@@ -84,7 +84,8 @@ fn processes_die_come_and_go_and_every_article_comes_once() {
     work.finish(processes);
 }
 
-/// The only broker ends and comes back: meanwhile no stage says that it is ready, and then all go on.
+/// The only broker ends in the middle of the work and comes back: meanwhile no stage says that it is ready, and then
+/// all go on.
 #[test]
 fn the_broker_restarts_and_every_article_comes_once() {
     let Some(own) = start("restarts", 1, &[]) else {
@@ -95,8 +96,11 @@ fn the_broker_restarts_and_every_article_comes_once() {
     let mut work = Work::new(&cluster);
 
     work.next(&processes, Stage::Fetcher);
-    own.end(1, End::InGoodOrder);
     let ports = processes.ports();
+    ports.iter().for_each(|port| processes.signal(*port, "STOP"));
+    wait_for("open transactions to end", || own.settled());
+    own.end(1, End::InGoodOrder);
+    ports.iter().for_each(|port| processes.signal(*port, "CONT"));
     wait_for("the processes to notice", || {
         ports.iter().all(|port| ready(*port) == Some(false))
     });
