@@ -7,12 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-
-/// Longest wait for an answer of a broker.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// The broker that somebody else runs for the tests.
 pub fn given() -> Option<String> {
     std::env::var("TELEX_TEST_KAFKA")
@@ -93,7 +87,7 @@ impl Broker {
     /// and not yet marked in the partitions, it takes for partitions that are gone, and the transaction stays open for
     /// ever (seen with Apache Kafka 4.3.1: killed, when it starts again, its log says "Couldn't find leader endpoint
     /// for partitions"; told to end, it writes that the commit is complete while it shuts down, and no marker). Of
-    /// several, another one takes over. See [`Broker::settled`].
+    /// several, another one takes over.
     pub fn end(&self, number: u32, how: End) {
         let file = self.folder.join(format!("broker-{number}/pid"));
         let pid = std::fs::read_to_string(file).expect("it runs");
@@ -106,28 +100,6 @@ impl Broker {
         while self.runs(number) {
             std::thread::sleep(Duration::from_millis(50));
         }
-    }
-
-    /// Tells whether no transaction is open in any partition: whoever reads committed messages alone gets as far as
-    /// all others.
-    pub fn settled(&self) -> bool {
-        let reader = |isolation: &str| -> BaseConsumer {
-            ClientConfig::new()
-                .set("bootstrap.servers", &self.address)
-                .set("group.id", "settled")
-                .set("isolation.level", isolation)
-                .create()
-                .expect("a client")
-        };
-        let (committed, all) = (reader("read_committed"), reader("read_uncommitted"));
-        let topics = all.fetch_metadata(None, PATIENCE).expect("the broker answers");
-        topics.topics().iter().all(|topic| {
-            topic.partitions().iter().all(|partition| {
-                let end = |of: &BaseConsumer| of.fetch_watermarks(topic.name(), partition.id(), PATIENCE);
-                let (open, end) = (end(&committed), end(&all));
-                open.expect("the broker answers").1 == end.expect("the broker answers").1
-            })
-        })
     }
 
     /// Tells whether one of the brokers runs.

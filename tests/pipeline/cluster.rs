@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde_json::Value;
 use telex_model::Stage;
 
 use crate::broker::{self, Broker};
 use crate::world::{Started, World, canonical, finish, free_port, get, said, wait_for};
+
+/// Longest wait for an answer of a broker.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The broker of all tests here but those that restart it.
 pub(crate) fn shared() -> Option<&'static str> {
@@ -148,6 +154,28 @@ impl Cluster {
             assert_eq!(seen, wanted, "tagged.{tag}.v1");
         }
     }
+}
+
+/// Tells whether no transaction is open in any partition: whoever reads committed messages alone gets as far as
+/// all others.
+pub(crate) fn settled(address: &str) -> bool {
+    let reader = |isolation: &str| -> BaseConsumer {
+        ClientConfig::new()
+            .set("bootstrap.servers", address)
+            .set("group.id", "settled")
+            .set("isolation.level", isolation)
+            .create()
+            .expect("a client")
+    };
+    let (committed, all) = (reader("read_committed"), reader("read_uncommitted"));
+    let topics = all.fetch_metadata(None, PATIENCE).expect("the broker answers");
+    topics.topics().iter().all(|topic| {
+        topic.partitions().iter().all(|partition| {
+            let end = |of: &BaseConsumer| of.fetch_watermarks(topic.name(), partition.id(), PATIENCE);
+            let (open, end) = (end(&committed), end(&all));
+            open.expect("the broker answers").1 == end.expect("the broker answers").1
+        })
+    })
 }
 
 /// The processes of an installation.

@@ -6,7 +6,7 @@ use telex_model::Stage;
 use telex_site::Special;
 
 use crate::broker::End;
-use crate::cluster::{Cluster, Processes, ready, shared, start};
+use crate::cluster::{Cluster, Processes, ready, settled, shared, start};
 use crate::world::{rows, said, wait_for};
 
 /// Feeds of the world's site, put on the list bit by bit, so that there is work at each fault.
@@ -98,7 +98,7 @@ fn the_broker_restarts_and_every_article_comes_once() {
     work.next(&processes, Stage::Fetcher);
     let ports = processes.ports();
     ports.iter().for_each(|port| processes.signal(*port, "STOP"));
-    wait_for("open transactions to end", || own.settled());
+    wait_for("open transactions to end", || settled(&own.address));
     own.end(1, End::InGoodOrder);
     ports.iter().for_each(|port| processes.signal(*port, "CONT"));
     wait_for("the processes to notice", || {

@@ -109,7 +109,10 @@ impl<'a> Feeds<'a> {
                 }
             }
             match old {
-                Some(old) if old == record => done.unchanged += 1,
+                Some(old) if old == record => {
+                    done.unchanged += 1;
+                    continue;
+                }
                 Some(_) => done.changed += 1,
                 None => done.added += 1,
             }
@@ -121,14 +124,14 @@ impl<'a> Feeds<'a> {
                 outputs.push(self.removal(gone));
             }
         }
-        if done.added + done.changed + done.removed > 0 {
+        if !outputs.is_empty() {
             self.append(outputs)?;
         }
         Ok(done)
     }
 
-    /// Changes feeds on the list, by address or id, all of them where none is named; a poller at work follows at once. Gives their
-    /// number.
+    /// Changes feeds on the list, by address or id, all of them where none is named; a poller at work follows at once.
+    /// Gives their number.
     ///
     /// # Errors
     /// Where one is not on the list, or the bus cannot be used.

@@ -1,4 +1,5 @@
-//! Consume, transform, produce in transactions: sessions against a bare loop on the client library, in one run.
+//! Consume, transform, produce in transactions: sessions against a bare loop on the client library, and what that
+//! library can send and read at all without transactions, in one run on one broker.
 //!
 //! `cargo bench -p telex-stream --bench kafka` starts a broker, or takes that of `TELEX_TEST_KAFKA`.
 #![allow(
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -29,6 +31,7 @@ use telex_stream::{Bus, Event, Output, Route, SessionConfig, Transaction};
 
 const MESSAGES: usize = 60_000;
 const BYTES: usize = 1500;
+const ROUNDS: usize = 5;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Bench {
@@ -51,24 +54,70 @@ fn main() {
         prefix: format!("bench-{now:x}"),
     };
     bench.feed();
+    println!(
+        "the client alone: {:>7.0} msg/s sent, {:>7.0} msg/s read",
+        share((0..ROUNDS).map(|_| bench.sent()).collect(), 0.5),
+        share((0..ROUNDS).map(|round| bench.read(round)).collect(), 0.5)
+    );
     for (batch, messages) in [(200, MESSAGES / 3), (1000, MESSAGES)] {
         let (mut bare, mut session) = (Vec::new(), Vec::new());
         // In turn, so that whatever else the machine does hits both.
-        for round in 0..5 {
+        for round in 0..ROUNDS {
             bare.push(bench.bare(&format!("bare-{batch}-{round}"), batch, messages));
             session.push(bench.session(&format!("session-{batch}-{round}"), batch, messages));
         }
-        let (bare, session) = (median(bare), median(session));
+        let (bare, session) = (Figures::of(&bare), Figures::of(&session));
         println!(
-            "{batch:>5} a transaction: bare {bare:>7.0} msg/s, session {session:>7.0} msg/s, {:.0} %",
-            100.0 * session / bare
+            "{batch:>5} a transaction: bare {bare}; session {session}; {:.0} %",
+            100.0 * session.rate / bare.rate
         );
     }
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
+/// Messages a second, and the seconds of each transaction from having its messages to being committed.
+struct Run {
+    rate: f64,
+    transactions: Vec<f64>,
+}
+
+impl Run {
+    fn of(messages: usize, begin: Instant, transactions: Vec<f64>) -> Self {
+        Self {
+            rate: messages as f64 / begin.elapsed().as_secs_f64(),
+            transactions,
+        }
+    }
+}
+
+/// The median of the runs' rates, and of all their transactions the median and the 99th of a hundred.
+struct Figures {
+    rate: f64,
+    p50: f64,
+    p99: f64,
+}
+
+impl Figures {
+    fn of(runs: &[Run]) -> Self {
+        let all: Vec<f64> = runs.iter().flat_map(|r| r.transactions.clone()).collect();
+        Self {
+            rate: share(runs.iter().map(|r| r.rate).collect(), 0.5),
+            p50: share(all.clone(), 0.5),
+            p99: share(all, 0.99),
+        }
+    }
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (p50, p99) = (1000.0 * self.p50, 1000.0 * self.p99);
+        write!(f, "{:>6.0} msg/s ({p50:.1} ms, 99 % {p99:.1} ms)", self.rate)
+    }
+}
+
+/// The figure below which this share of them lies.
+fn share(mut figures: Vec<f64>, share: f64) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[((figures.len() - 1) as f64 * share) as usize]
 }
 
 impl Bench {
@@ -97,7 +146,54 @@ impl Bench {
         }
     }
 
-    fn session(&self, group: &str, batch: usize, messages: usize) -> f64 {
+    /// Sends all messages as fast as the client takes them, without a transaction.
+    fn sent(&self) -> f64 {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &self.address)
+            .set("compression.type", "lz4")
+            .set("enable.idempotence", "true")
+            .create()
+            .unwrap();
+        let (output, texts) = (self.output(), (0..64).map(text).collect::<Vec<_>>());
+        let begin = Instant::now();
+        for n in 0..MESSAGES {
+            let key = format!("key-{n}");
+            let mut record = BaseRecord::to(&output)
+                .key(&key)
+                .payload(&texts[n % texts.len()][..]);
+            while let Err((error, back)) = producer.send(record) {
+                assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull));
+                record = back;
+                producer.poll(Duration::from_millis(1));
+            }
+        }
+        producer.flush(TIMEOUT).unwrap();
+        MESSAGES as f64 / begin.elapsed().as_secs_f64()
+    }
+
+    /// Reads all messages of the input, and nothing else.
+    fn read(&self, round: usize) -> f64 {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.address)
+            .set("group.id", format!("{}-read-{round}", self.prefix))
+            .set("enable.auto.commit", "false")
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "earliest")
+            .create()
+            .unwrap();
+        consumer.subscribe(&[&self.input()]).unwrap();
+        let (mut done, mut begin) = (0, None);
+        while done < MESSAGES {
+            if let Some(record) = consumer.poll(Duration::from_millis(500)) {
+                record.unwrap();
+                begin.get_or_insert_with(Instant::now);
+                done += 1;
+            }
+        }
+        done as f64 / begin.unwrap().elapsed().as_secs_f64()
+    }
+
+    fn session(&self, group: &str, batch: usize, messages: usize) -> Run {
         let config = SessionConfig {
             group: format!("{}-{group}", self.prefix),
             input: self.input(),
@@ -105,12 +201,13 @@ impl Bench {
             max_batch_bytes: 16 << 20,
         };
         let mut session = self.bus.session(config).unwrap();
-        let (mut done, mut begin) = (0, None);
+        let (mut done, mut begin, mut transactions) = (0, None, Vec::new());
         while done < messages {
             let Event::Batch(batch) = session.next(Duration::from_millis(500)).unwrap() else {
                 continue;
             };
-            begin.get_or_insert_with(Instant::now);
+            let received = Instant::now();
+            begin.get_or_insert(received);
             done += batch.messages.len();
             let outputs = batch.messages.iter().map(|m| Output {
                 topic: self.output(),
@@ -125,11 +222,12 @@ impl Bench {
                 ..Transaction::default()
             };
             session.commit(transaction).unwrap();
+            transactions.push(received.elapsed().as_secs_f64());
         }
-        done as f64 / begin.unwrap().elapsed().as_secs_f64()
+        Run::of(done, begin.unwrap(), transactions)
     }
 
-    fn bare(&self, group: &str, batch: usize, messages: usize) -> f64 {
+    fn bare(&self, group: &str, batch: usize, messages: usize) -> Run {
         let (input, output) = (self.input(), self.output());
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.address)
@@ -156,7 +254,7 @@ impl Bench {
             .unwrap();
         producer.init_transactions(TIMEOUT).unwrap();
         consumer.subscribe(&[&input]).unwrap();
-        let (mut done, mut begin) = (0, None);
+        let (mut done, mut begin, mut transactions) = (0, None, Vec::new());
         while done < messages {
             let mut records = Vec::with_capacity(batch);
             while records.len() < batch && done + records.len() < MESSAGES {
@@ -164,7 +262,8 @@ impl Bench {
                     records.push(record.unwrap());
                 }
             }
-            begin.get_or_insert_with(Instant::now);
+            let received = Instant::now();
+            begin.get_or_insert(received);
             done += records.len();
             producer.begin_transaction().unwrap();
             let mut offsets = BTreeMap::new();
@@ -192,8 +291,9 @@ impl Bench {
                 .send_offsets_to_transaction(&list, &consumer.group_metadata().unwrap(), TIMEOUT)
                 .unwrap();
             producer.commit_transaction(TIMEOUT).unwrap();
+            transactions.push(received.elapsed().as_secs_f64());
         }
-        done as f64 / begin.unwrap().elapsed().as_secs_f64()
+        Run::of(done, begin.unwrap(), transactions)
     }
 }
 

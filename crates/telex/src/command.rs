@@ -1,6 +1,7 @@
 //! The commands.
 
 mod articles;
+mod ask;
 mod backup;
 mod bench;
 mod check;

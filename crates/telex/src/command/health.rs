@@ -1,16 +1,12 @@
 //! `telex health`: asks a running pipeline whether it is ready.
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Context;
+use super::ask::ask;
 use crate::cli::HealthArgs;
 use crate::error::CliError;
 use crate::output;
-
-/// Health checks of containers have a few seconds.
-const WITHIN: Duration = Duration::from_secs(2);
 
 /// Prints the answer of `/readyz`; fails where that is not 200.
 pub(crate) fn run(context: &Context, args: &HealthArgs) -> Result<(), CliError> {
@@ -18,12 +14,12 @@ pub(crate) fn run(context: &Context, args: &HealthArgs) -> Result<(), CliError> 
         CliError::Usage("no address: give --address, or set metrics.listen as for the pipeline".to_owned())
     })?;
     let address = reachable(address);
-    let answer = ask(address).map_err(|e| CliError::unavailable(format!("{address} does not answer"), &e))?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    if head.split_whitespace().nth(1) == Some("200") {
-        return output::line(body.trim());
+    let answer = ask(address, "/readyz")
+        .map_err(|e| CliError::unavailable(format!("{address} does not answer"), &e))?;
+    if answer.is_fine() {
+        return output::line(answer.body.trim());
     }
-    Err(CliError::Findings(format!("not ready: {}", body.trim())))
+    Err(CliError::Findings(format!("not ready: {}", answer.body.trim())))
 }
 
 /// Whoever listens everywhere is asked on loopback.
@@ -33,17 +29,4 @@ pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     } else {
         address
     }
-}
-
-fn ask(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, WITHIN)?;
-    stream.set_read_timeout(Some(WITHIN))?;
-    stream.set_write_timeout(Some(WITHIN))?;
-    write!(
-        stream,
-        "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.take(64 << 10).read_to_string(&mut answer)?;
-    Ok(answer)
 }

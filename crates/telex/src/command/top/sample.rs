@@ -1,15 +1,11 @@
 //! What the processes of a pipeline tell of themselves at one moment.
 
 use std::collections::BTreeMap;
-use std::io::{Error, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use std::io::{Error, ErrorKind};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Instant;
 
-/// Longest wait for one process.
-const WITHIN: Duration = Duration::from_secs(2);
-
-/// Longest answer that is read; a process has some 100 kB to tell.
-const MAX_ANSWER: u64 = 4 << 20;
+use crate::command::ask::ask;
 
 /// Most processes behind one name.
 const MAX_PROCESSES: usize = 64;
@@ -45,7 +41,7 @@ impl Sample {
             let ask = |address: &String| match address.to_socket_addrs() {
                 Err(error) => vec![(address.clone(), Err(error))],
                 Ok(found) => {
-                    let each = |at: SocketAddr| (at.to_string(), scope.spawn(move || ask(at)));
+                    let each = |at: SocketAddr| (at.to_string(), scope.spawn(move || metrics(at)));
                     let begun: Vec<_> = found.take(MAX_PROCESSES).map(each).collect();
                     let gone = |_| Err(Error::other("the question failed"));
                     begun
@@ -159,28 +155,16 @@ fn unescaped(text: &str) -> String {
         .replace("\\\\", "\\")
 }
 
-fn ask(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, WITHIN)?;
-    stream.set_read_timeout(Some(WITHIN))?;
-    stream.set_write_timeout(Some(WITHIN))?;
-    write!(
-        stream,
-        "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.take(MAX_ANSWER).read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    match head.split_whitespace().nth(1) {
-        Some("200") if body.contains("telex_build_info") => Ok(body.to_owned()),
-        Some("200") => Err(Error::new(
-            ErrorKind::InvalidData,
-            "these are not the metrics of Telex",
-        )),
-        _ => Err(Error::new(
-            ErrorKind::InvalidData,
-            head.lines().next().unwrap_or("no answer").to_owned(),
-        )),
-    }
+fn metrics(address: SocketAddr) -> std::io::Result<String> {
+    let answer = ask(address, "/metrics")?;
+    let wrong = if !answer.is_fine() {
+        answer.status
+    } else if answer.body.contains("telex_build_info") {
+        return Ok(answer.body);
+    } else {
+        "these are not the metrics of Telex".to_owned()
+    };
+    Err(Error::new(ErrorKind::InvalidData, wrong))
 }
 
 #[cfg(test)]
