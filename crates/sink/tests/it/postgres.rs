@@ -1,6 +1,7 @@
 //! What only PostgreSQL does: servers that end, connections that are cut, replicas, versions.
 
 mod proxy;
+mod tls;
 
 use std::sync::OnceLock;
 
@@ -224,7 +225,7 @@ fn tls_is_asked_for_where_the_url_says_so() {
         .connect()
         .expect_err("it has none");
     assert!(
-        !error.may_pass() && error.chain().contains("no TLS"),
+        !error.may_pass() && error.chain().contains("switch it on at the server"),
         "{}",
         error.chain()
     );
