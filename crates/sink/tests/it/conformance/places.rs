@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use telex_sink::ParquetSink;
-use telex_sink::{Articles, JsonLines, Order, PostgresSink, Query, Sink, SqliteOptions, SqliteSink};
+use telex_sink::{
+    Articles, JsonLines, JsonLinesOptions, Order, PostgresSink, Query, Sink, SqliteOptions, SqliteSink,
+};
 
 use super::{Entry, Place};
 use crate::postgres::server;
@@ -68,7 +70,7 @@ impl Place for Sqlite {
 /// A file of JSON lines.
 pub(crate) struct Lines {
     folder: tempfile::TempDir,
-    max_bytes: Option<u64>,
+    options: JsonLinesOptions,
 }
 
 impl Lines {
@@ -76,14 +78,18 @@ impl Lines {
         let folder = tempfile::tempdir().expect("a folder");
         Some(Self {
             folder,
-            max_bytes: None,
+            options: JsonLinesOptions::default(),
         })
     }
 
     /// Files of a few lines each.
     pub(crate) fn rotated() -> Option<Self> {
-        Some(Self {
+        let options = JsonLinesOptions {
             max_bytes: Some(2_000),
+            ..JsonLinesOptions::default()
+        };
+        Some(Self {
+            options,
             ..Self::new()?
         })
     }
@@ -100,7 +106,7 @@ impl Lines {
 
 impl Place for Lines {
     fn open(&self) -> Box<dyn Sink> {
-        Box::new(JsonLines::open_rotated(&self.path(), self.max_bytes).expect("a sink"))
+        Box::new(JsonLines::open_with(&self.path(), &self.options).expect("a sink"))
     }
 
     fn stored(&self) -> Vec<Entry> {
