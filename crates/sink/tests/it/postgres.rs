@@ -1,6 +1,7 @@
 //! What only PostgreSQL does: servers that end, connections that are cut, replicas, versions.
 
 mod proxy;
+mod reading;
 mod tls;
 
 use std::sync::OnceLock;
