@@ -1,8 +1,10 @@
 //! The places that sinks write to.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use telex_model::ArticleId;
 use telex_sink::ParquetSink;
 use telex_sink::{
     Articles, JsonLines, JsonLinesOptions, Order, PostgresSink, Query, Sink, SqliteOptions, SqliteSink,
@@ -53,6 +55,19 @@ impl Place for Sqlite {
 
     fn keeps_every_message(&self) -> bool {
         false
+    }
+
+    fn stories(&self) -> Option<BTreeMap<ArticleId, ArticleId>> {
+        let connection = rusqlite::Connection::open(&self.path).expect("a database");
+        let mut statement = connection
+            .prepare("SELECT a.id, s.story FROM story s JOIN article a ON a.seq = s.seq")
+            .expect("prepared");
+        let pairs = statement
+            .query_map([], |row| {
+                Ok(pair(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?))
+            })
+            .expect("read");
+        Some(pairs.map(|p| p.expect("read")).collect())
     }
 
     fn break_down(&self) {
@@ -244,6 +259,14 @@ impl Place for Postgres {
         false
     }
 
+    fn stories(&self) -> Option<BTreeMap<ArticleId, ArticleId>> {
+        let mut client = self.server.client(&self.database);
+        let rows = client
+            .query("SELECT article, story FROM telex.story", &[])
+            .expect("read");
+        Some(rows.iter().map(|row| pair(row.get(0), row.get(1))).collect())
+    }
+
     fn text(&self, given: &str) -> String {
         given.replace('\0', "\u{fffd}")
     }
@@ -259,4 +282,8 @@ impl Place for Postgres {
     fn mend(&self) {
         self.execute("DROP FUNCTION refuse CASCADE");
     }
+}
+
+fn pair(article: &str, story: &str) -> (ArticleId, ArticleId) {
+    (article.parse().expect("an id"), story.parse().expect("an id"))
 }
