@@ -11,14 +11,27 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::durable::{self, folder_of};
 use crate::error::SinkError;
 use crate::position::Position;
+use crate::retention::{self, Retention};
 use crate::row::{Change, Fate, Row, Sink};
 
 const VERSION: i32 = 1;
+
+/// When files of JSON lines are finished, and how long they are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JsonLinesOptions {
+    /// Bytes at which a file is finished, as `NAME.1.jsonl` and so on, and a new one begun; none is never. A batch is
+    /// never parted, so files are larger by up to that.
+    pub max_bytes: Option<u64>,
+    /// Time after which a finished file is removed, counted from its last line; none is never.
+    pub retention: Option<Duration>,
+}
 
 /// The sink into a file of JSON lines.
 ///
@@ -31,6 +44,7 @@ pub struct JsonLines {
     file: File,
     state: State,
     max_bytes: Option<u64>,
+    retention: Option<Retention>,
     buffer: Vec<u8>,
 }
 
@@ -81,15 +95,14 @@ impl JsonLines {
     /// Where file or state cannot be opened and written, are damaged or of a newer version, the file is shorter
     /// than it was, was not written by this sink, or another process has it open.
     pub fn open(path: &Path) -> Result<Self, SinkError> {
-        Self::open_rotated(path, None)
+        Self::open_with(path, &JsonLinesOptions::default())
     }
 
-    /// As [`JsonLines::open`]; a file that has grown to so many bytes is finished, as `NAME.1.jsonl` and so on, and a
-    /// new one begun. A batch is never parted, so files are larger by up to that.
+    /// As [`JsonLines::open`]; finishes files and removes them.
     ///
     /// # Errors
     /// As [`JsonLines::open`].
-    pub fn open_rotated(path: &Path, max_bytes: Option<u64>) -> Result<Self, SinkError> {
+    pub fn open_with(path: &Path, options: &JsonLinesOptions) -> Result<Self, SinkError> {
         let io = |e| SinkError::of_io(path, e);
         let mut name = path.as_os_str().to_owned();
         name.push(".state");
@@ -128,13 +141,34 @@ impl JsonLines {
             state_path,
             file,
             state,
-            max_bytes,
+            max_bytes: options.max_bytes,
+            retention: options.retention.map(Retention::new),
             buffer: Vec::new(),
         };
         sink.cut().map_err(io)?;
         // Before the first line, so that a crash amid it leaves no file that seems to be somebody else's.
         sink.write_state(&sink.state)?;
+        sink.forget();
         Ok(sink)
+    }
+
+    /// Removes finished files that are too old, where it is time to.
+    fn forget(&mut self) {
+        let Some(before) = self.retention.as_mut().and_then(Retention::due) else {
+            return;
+        };
+        self.forget_before(before)
+            .unwrap_or_else(|error| retention::kept(&error));
+    }
+
+    fn forget_before(&self, before: SystemTime) -> Result<(), SinkError> {
+        for (_, path) in self.finished_files()? {
+            let io = |e| SinkError::of_io(&path, e);
+            if retention::is_older(&path, before).map_err(io)? {
+                retention::remove(&path).map_err(io)?;
+            }
+        }
+        Ok(())
     }
 
     /// Goes back to the end of what is committed.
@@ -186,8 +220,7 @@ impl JsonLines {
 
     /// Gives the finished files that are still there, with their numbers, oldest first.
     pub(crate) fn finished_files(&self) -> Result<Vec<(u64, PathBuf)>, SinkError> {
-        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
+        let folder = folder_of(&self.path);
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(|e| SinkError::of_io(folder, e))? {
             names.push(entry.map_err(|e| SinkError::of_io(folder, e))?.file_name());
@@ -211,18 +244,11 @@ impl JsonLines {
 
     /// Replaces the state as a whole.
     fn write_state(&self, state: &State) -> Result<(), SinkError> {
-        let mut name = self.state_path.as_os_str().to_owned();
-        name.push(".new");
-        let fresh = PathBuf::from(name);
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(&fresh)?;
+        durable::replace(&self.state_path, ".new", |mut file| -> std::io::Result<File> {
             file.write_all(&serde_json::to_vec(state)?)?;
-            file.sync_all()?;
-            std::fs::rename(&fresh, &self.state_path)?;
-            let folder = self.state_path.parent().filter(|p| !p.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-        };
-        write().map_err(|e| SinkError::of_io(&self.state_path, e))
+            Ok(file)
+        })
+        .map_err(|e| SinkError::of_io(&self.state_path, e))
     }
 }
 
@@ -254,6 +280,7 @@ impl Sink for JsonLines {
         state.bytes += self.buffer.len() as u64;
         self.write_state(&state)?;
         self.state = state;
+        self.forget();
         Ok(fates)
     }
 }

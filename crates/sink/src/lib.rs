@@ -13,12 +13,14 @@
 
 mod articles;
 mod copy;
+mod durable;
 mod error;
 mod follow;
 mod json_lines;
 mod parquet;
 mod position;
 mod postgres;
+mod retention;
 mod row;
 mod sqlite;
 mod stage;
@@ -29,7 +31,7 @@ pub use articles::{Articles, Cursor, Found, Interrupt, Order, ParseCursorError, 
 pub use copy::copy_database;
 pub use error::{Cause, SinkError};
 pub use follow::{ChangeKind, Changed, Changes, Story};
-pub use json_lines::JsonLines;
+pub use json_lines::{JsonLines, JsonLinesOptions};
 pub use parquet::{ParquetOptions, ParquetSink};
 pub use postgres::{PostgresError, PostgresSink};
 pub use row::{Change, Fate, Row, Sink};

@@ -12,13 +12,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use telex_model::{ArticleId, Tagged};
 
+use crate::durable;
 use crate::error::SinkError;
-use crate::json_lines::JsonLines;
+use crate::json_lines::{JsonLines, JsonLinesOptions};
+use crate::retention::{self, Retention};
 use crate::row::{Fate, Row, Sink};
 use table::Line;
 
@@ -35,6 +39,8 @@ pub struct ParquetOptions {
     pub max_bytes: u64,
     /// Time after which that is done with fewer, once more articles come.
     pub max_age: Duration,
+    /// Time after which the files of a day are removed, counted from its end; none is never.
+    pub retention: Option<Duration>,
 }
 
 impl Default for ParquetOptions {
@@ -42,6 +48,7 @@ impl Default for ParquetOptions {
         Self {
             max_bytes: 32 << 20,
             max_age: Duration::from_secs(3600),
+            retention: None,
         }
     }
 }
@@ -56,6 +63,7 @@ pub struct ParquetSink {
     folder: PathBuf,
     waiting: JsonLines,
     options: ParquetOptions,
+    retention: Option<Retention>,
     /// When the first of what is waiting came.
     since: Option<Instant>,
 }
@@ -69,16 +77,52 @@ impl ParquetSink {
     pub fn open(folder: &Path, options: ParquetOptions) -> Result<Self, SinkError> {
         let waiting = folder.join(WAITING);
         std::fs::create_dir_all(&waiting).map_err(|e| SinkError::of_io(&waiting, e))?;
-        let lines = JsonLines::open_rotated(&waiting.join("tagged.jsonl"), Some(options.max_bytes))?;
+        let finish = JsonLinesOptions {
+            max_bytes: Some(options.max_bytes),
+            retention: None,
+        };
+        let lines = JsonLines::open_with(&waiting.join("tagged.jsonl"), &finish)?;
         let mut sink = Self {
             folder: folder.to_owned(),
             waiting: lines,
+            retention: options.retention.map(Retention::new),
             options,
             since: None,
         };
         sink.sweep(folder).map_err(|e| SinkError::of_io(folder, e))?;
         sink.finish()?;
+        sink.forget();
         Ok(sink)
+    }
+
+    /// Removes the files of days that are too old, where it is time to.
+    fn forget(&mut self) {
+        let Some(before) = self.retention.as_mut().and_then(Retention::due) else {
+            return;
+        };
+        self.forget_before(before)
+            .unwrap_or_else(|e| retention::kept(&SinkError::of_io(&self.folder, e)));
+    }
+
+    fn forget_before(&self, before: SystemTime) -> std::io::Result<()> {
+        for day in std::fs::read_dir(&self.folder)? {
+            let day = day?.path();
+            if end_of_day(&day).is_some_and(|end| end <= before) {
+                for tag in std::fs::read_dir(&day)? {
+                    let tag = tag?.path();
+                    remove_files(&tag, |_| Ok(true))?;
+                    remove_empty(&tag);
+                }
+                remove_empty(&day);
+            }
+        }
+        // What was withdrawn then had been seen by then: its days are gone, at the latest with the one that goes on.
+        let day_before = before.checked_sub(Duration::from_secs(24 * 3600));
+        let (retracted, before) = (self.folder.join(RETRACTED), day_before.unwrap_or(before));
+        if retracted.exists() {
+            remove_files(&retracted, |file| retention::is_older(file, before))?;
+        }
+        Ok(())
     }
 
     /// Removes files that are not whole.
@@ -87,7 +131,7 @@ impl ParquetSink {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if entry.file_type()?.is_dir() {
-                if name.starts_with("day=") || name.starts_with("tag=") || name == RETRACTED {
+                if name.starts_with(DAY) || name.starts_with("tag=") || name == RETRACTED {
                     self.sweep(&entry.path())?;
                 }
             } else if name.ends_with(UNFINISHED) {
@@ -124,14 +168,12 @@ impl ParquetSink {
         number: u64,
         lines: &[(usize, &Line)],
     ) -> Result<(), SinkError> {
-        let (whole, fresh) = (folder.join(name), folder.join(format!("{name}{UNFINISHED}")));
+        let whole = folder.join(name);
         let write = || -> Result<(), parquet::errors::ParquetError> {
             std::fs::create_dir_all(folder)?;
-            let file = table::write(File::create(&fresh)?, number, lines)?;
-            file.sync_all()?;
-            std::fs::rename(&fresh, &whole)?;
-            // The names of file and folders.
-            for folder in folder.ancestors().take(3) {
+            durable::replace(&whole, UNFINISHED, |file| table::write(file, number, lines))?;
+            // The names of the folders.
+            for folder in folder.ancestors().skip(1).take(2) {
                 File::open(folder)?.sync_all()?;
             }
             Ok(())
@@ -164,6 +206,7 @@ impl Sink for ParquetSink {
         if fates.contains(&Fate::Stored) {
             self.since.get_or_insert_with(Instant::now);
         }
+        self.forget();
         Ok(fates)
     }
 
@@ -175,6 +218,34 @@ impl Sink for ParquetSink {
 }
 
 const RETRACTED: &str = "retracted";
+
+/// Begin of the names of folders of a day.
+const DAY: &str = "day=";
+
+/// Gives the time when the day of a folder has ended; none where it is no folder of a day.
+fn end_of_day(folder: &Path) -> Option<SystemTime> {
+    let day: Date = folder.file_name()?.to_str()?.strip_prefix(DAY)?.parse().ok()?;
+    let end = day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?;
+    Some(end.timestamp().into())
+}
+
+/// Removes the Parquet files of a folder that are too old; whatever else is in it stays.
+fn remove_files(folder: &Path, old: impl Fn(&Path) -> std::io::Result<bool>) -> std::io::Result<()> {
+    for file in std::fs::read_dir(folder)? {
+        let file = file?.path();
+        if file.extension().is_some_and(|e| e == "parquet") && old(&file)? {
+            retention::remove(&file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder unless something is in it, which is then somebody else's.
+fn remove_empty(folder: &Path) {
+    if let Err(error) = std::fs::remove_dir(folder) {
+        tracing::debug!(folder = %folder.display(), %error, "a folder of old files is kept");
+    }
+}
 
 /// Folder of a line.
 fn place(line: &Line) -> PathBuf {
@@ -195,7 +266,7 @@ fn place(line: &Line) -> PathBuf {
         .take(100)
         .collect();
     let day = article.first_seen.strftime("%Y-%m-%d");
-    PathBuf::from(format!("day={day}")).join(format!("tag={safe}"))
+    PathBuf::from(format!("{DAY}{day}")).join(format!("tag={safe}"))
 }
 
 /// Reads a finished file of JSON lines.

@@ -1,8 +1,8 @@
 //! Articles in PostgreSQL, for many replicas and many readers.
 //!
-//! One row an article, its tags, and the positions, all in one transaction a batch. Each batch locks the positions of
-//! its partitions before anything else: of two processes that hold a partition for the same one, as after a pause
-//! longer than the bus allows, the second waits for the first and then leaves out what is stored.
+//! One row an article, its tags, its story, and the positions, all in one transaction a batch. Each batch locks the
+//! positions of its partitions before anything else: of two processes that hold a partition for the same one, as after
+//! a pause longer than the bus allows, the second waits for the first and then leaves out what is stored.
 //!
 //! Articles come in by `COPY`; of those that are there already the old row is deleted first. Rejected: a temporary
 //! table and an upsert from it, which writes every row twice and lets the catalogue grow with every batch; an upsert a
@@ -11,6 +11,7 @@
 mod batch;
 mod connect;
 mod error;
+mod links;
 mod read;
 mod schema;
 mod tls;
@@ -26,6 +27,7 @@ use crate::error::SinkError;
 use crate::row::{Fate, Row, Sink};
 use batch::Statements;
 use connect::Server;
+use links::Links;
 
 /// The sink into PostgreSQL.
 ///
@@ -41,11 +43,18 @@ pub struct PostgresSink {
 struct Connection {
     client: Client,
     statements: Statements,
+    links: Links,
 }
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Connection")
+    }
+}
+
+impl Connection {
+    fn store(&mut self, log: &str, rows: &[Row<'_>]) -> Result<Vec<Fate>, postgres::Error> {
+        batch::store(&mut self.client, &self.statements, &mut self.links, log, rows)
     }
 }
 
@@ -74,7 +83,11 @@ impl PostgresSink {
         let mut client = self.server.connect()?;
         schema::upgrade(&mut client, &self.server)?;
         let statements = Statements::prepare(&mut client).map_err(|e| self.server.failed(e))?;
-        self.connection = Some(Connection { client, statements });
+        self.connection = Some(Connection {
+            client,
+            statements,
+            links: Links::default(),
+        });
         Ok(())
     }
 
@@ -128,7 +141,8 @@ impl PostgresSink {
     }
 
     /// Gives the stored messages that a query asks for, one by one, until `give` has enough and answers false. The
-    /// query's place does not matter; of its search, `"in this order"`, `OR` and `-without` are understood.
+    /// query's place does not matter. Words are those that PostgreSQL's parser finds: accents count, and scripts
+    /// without spaces are sought by what stands between two spaces or marks.
     ///
     /// # Errors
     /// Where the server cannot be reached, or the tables are of another version.
@@ -144,10 +158,10 @@ impl PostgresSink {
         if self.connection.is_none() {
             self.connect()?;
         }
-        let Some(Connection { client, statements }) = &mut self.connection else {
+        let Some(connection) = &mut self.connection else {
             return Ok(Vec::new());
         };
-        let stored = batch::store(client, statements, log, rows);
+        let stored = connection.store(log, rows);
         stored.map_err(|error| {
             // The next one begins on a connection about which everything is known.
             self.connection = None;

@@ -8,11 +8,14 @@
 //! Rejected: fingerprints alone, which among 100,000 articles link one in a hundred to a stranger and miss a version
 //! that was cut to its first half; clusters that merge, for what was read as two stories would become one.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use telex_model::{Kind, Tagged};
+
+use crate::text::unspaced;
 
 /// Articles that are remembered: all of three days at half an article a second, in 6 MB.
 pub(crate) const REMEMBERED: usize = 1 << 17;
@@ -37,13 +40,13 @@ const GROUP: usize = 3;
 /// Words that a text must have: what is shorter is a caption, or a notice that many pages have.
 const MIN_WORDS: usize = 30;
 
-/// Words of a text that count: a book needs not be compared whole.
-const MAX_WORDS: usize = 10_000;
+/// Characters of a text that count, some 15,000 words: a book need not be compared whole.
+pub(crate) const MAX_CHARS: usize = 100_000;
 
 /// An article as far as stories are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
-    /// Its row.
+    /// Its row: what a sink knows it by. Those that are not committed yet may be below zero.
     pub(crate) seq: i64,
     /// Its fingerprint.
     pub(crate) fingerprint: u64,
@@ -90,24 +93,82 @@ impl Stories {
         }
     }
 
-    /// Those whose texts may be versions of that of the article in row `own`, the nearest first; of equals the newest.
-    pub(crate) fn near(&self, own: i64, key: &Key) -> Vec<&Known> {
+    /// Forgets what was not committed: what is below zero, of which nothing else may have been remembered after the
+    /// first.
+    pub(crate) fn forget_uncommitted(&mut self) {
+        for (language, list) in &mut self.languages {
+            while list.pop_back_if(|known| known.seq < 0).is_some() {
+                let place = self.order.iter().rposition(|l| l == language);
+                place.map(|place| self.order.remove(place));
+            }
+        }
+        self.languages.retain(|_, list| !list.is_empty());
+    }
+
+    /// Looks for an article that has the same text, more or less; gives its story.
+    ///
+    /// `read` gives the text of a row, none where it is gone, and then it is forgotten.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub(crate) fn find<E>(
+        &mut self,
+        key: &Key,
+        text: &str,
+        mut read: impl FnMut(i64) -> Result<Option<String>, E>,
+    ) -> Result<Option<Arc<str>>, E> {
+        let mut mine = None;
+        let mut strangers = BTreeSet::new();
+        loop {
+            let mut gone = None;
+            for known in self.near(key) {
+                if strangers.contains(&known.seq) {
+                    continue;
+                }
+                let Some(other) = read(known.seq)? else {
+                    gone = Some(known.seq);
+                    break;
+                };
+                if mine
+                    .get_or_insert_with(|| Text::new(text))
+                    .is_version_of(&Text::new(&other))
+                {
+                    return Ok(Some(Arc::clone(&known.story)));
+                }
+                strangers.insert(known.seq);
+            }
+            match gone {
+                Some(seq) => self.forget(seq),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Those whose texts may be versions of an article's, the nearest first; of equals the newest. Nothing depends on
+    /// the order in which they were remembered, which differs between sinks and over restarts.
+    fn near(&self, key: &Key) -> Vec<&Known> {
         let Some(list) = self.languages.get(&key.language) else {
             return Vec::new();
         };
         let mut nearest: Vec<(u32, &Known)> = Vec::with_capacity(LOOKED_AT + 1);
-        for known in list.iter().rev() {
+        for known in list {
             let bits = (known.fingerprint ^ key.fingerprint).count_ones();
-            let full = nearest.len() == LOOKED_AT && nearest.last().is_some_and(|(most, _)| *most <= bits);
-            if bits > NEAR || full || known.seq == own || known.first_seen.abs_diff(key.first_seen) > SPAN {
+            if bits > NEAR || known.first_seen.abs_diff(key.first_seen) > SPAN {
                 continue;
             }
-            let place = nearest.partition_point(|(less, _)| *less <= bits);
-            nearest.insert(place, (bits, known));
-            nearest.truncate(LOOKED_AT);
+            let place = nearest.partition_point(|(less, other)| rank(*less, other) <= rank(bits, known));
+            if place < LOOKED_AT {
+                nearest.insert(place, (bits, known));
+                nearest.truncate(LOOKED_AT);
+            }
         }
         nearest.into_iter().map(|(_, known)| known).collect()
     }
+}
+
+/// What a candidate is preferred by.
+fn rank(bits: u32, known: &Known) -> (u32, Reverse<i64>, &str) {
+    (bits, Reverse(known.first_seen), &known.story)
 }
 
 /// What an article is compared by.
@@ -122,7 +183,7 @@ impl Key {
     /// Gives what an article is compared by; none where its text says too little, or is not its own.
     pub(crate) fn of(article: &Tagged) -> Option<Self> {
         if !matches!(article.kind, Kind::Article | Kind::Summary)
-            || words(&article.text).take(MIN_WORDS).count() < MIN_WORDS
+            || words(&article.text).nth(MIN_WORDS - 1).is_none()
         {
             return None;
         }
@@ -132,6 +193,17 @@ impl Key {
             language: language_key(article.language.as_deref().unwrap_or_default()),
             first_seen: article.first_seen.as_millisecond(),
         })
+    }
+
+    /// The article of this key, now that it has a row and a story.
+    pub(crate) fn known(&self, seq: i64, story: Arc<str>) -> Known {
+        Known {
+            seq,
+            fingerprint: self.fingerprint,
+            language: self.language,
+            first_seen: self.first_seen,
+            story,
+        }
     }
 }
 
@@ -149,7 +221,12 @@ pub(crate) struct Text(HashSet<u64>);
 
 impl Text {
     pub(crate) fn new(text: &str) -> Self {
-        let hashes: Vec<u64> = words(text).take(MAX_WORDS).collect();
+        let end = text
+            .char_indices()
+            .nth(MAX_CHARS)
+            .map_or(text.len(), |(at, _)| at);
+        let (counts, _) = text.split_at(end);
+        let hashes: Vec<u64> = words(counts).map(|word| hash(word.to_lowercase())).collect();
         Self(hashes.windows(GROUP).map(hash).collect())
     }
 
@@ -165,16 +242,22 @@ impl Text {
     }
 }
 
-/// Hashes of a text's words; of scripts without spaces, of their characters.
-fn words(text: &str) -> impl Iterator<Item = u64> {
-    let spaced = crate::text::spaced(text).into_owned();
-    let all: Vec<u64> = spaced
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .take(MAX_WORDS)
-        .map(|word| hash(word.to_lowercase()))
-        .collect();
-    all.into_iter()
+/// A text's words; of scripts without spaces, its characters.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).flat_map(|run| {
+        let mut rest = run;
+        std::iter::from_fn(move || {
+            let first = rest.chars().next()?;
+            let end = if unspaced(first) {
+                first.len_utf8()
+            } else {
+                rest.find(unspaced).unwrap_or(rest.len())
+            };
+            let (word, after) = rest.split_at(end);
+            rest = after;
+            Some(word)
+        })
+    })
 }
 
 fn hash(value: impl Hash) -> u64 {
@@ -203,7 +286,7 @@ mod tests {
             language: language_key(language),
             first_seen: hours * 3_600_000,
         };
-        stories.near(0, &key).iter().map(|k| k.seq).collect()
+        stories.near(&key).iter().map(|k| k.seq).collect()
     }
 
     #[test]
@@ -221,12 +304,53 @@ mod tests {
             [2, 1],
             "what is imported may be older"
         );
+        let key = Key {
+            fingerprint: 0,
+            language: language_key("uk"),
+            first_seen: 0,
+        };
+        // The nearest is gone: the next one counts.
+        let read = |seq| -> Result<_, ()> { Ok((seq == 1).then(|| "one two three".to_owned())) };
+        let story = stories.find(&key, "one two three four", read).expect("read");
+        assert_eq!(story.as_deref(), Some("1"));
+        assert_eq!(near(&stories, 0, "uk", 1), [1], "what is gone is forgotten");
+    }
+
+    #[test]
+    fn forgets_what_was_not_committed() {
+        let mut stories = Stories::default();
+        stories.remember(known(1, 0, 0));
+        for seq in [-1, -2, -3] {
+            stories.remember(known(seq, 0, 0));
+        }
+        stories.forget(-2);
+        stories.remember(Known {
+            language: language_key("en"),
+            ..known(-4, 0, 0)
+        });
+        assert_eq!(near(&stories, 0, "uk", 0).len(), 3);
+        stories.forget_uncommitted();
+        assert_eq!(near(&stories, 0, "uk", 0), [1]);
+        assert_eq!((stories.order.len(), stories.languages.len()), (1, 1));
+    }
+
+    #[test]
+    fn words_are_taken_one_by_one() {
+        let text = "Kyiv's  talks—北京kai ขอ, 1.5 \u{301}x";
+        let wanted = ["Kyiv", "s", "talks", "北", "京", "kai", "ข", "อ", "1", "5", "x"];
+        assert_eq!(words(text).collect::<Vec<_>>(), wanted);
+        let spaced = crate::text::spaced(text);
+        let split: Vec<&str> = spaced
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| !w.is_empty())
+            .collect();
+        assert_eq!(split, wanted, "as the full-text index has them");
     }
 
     #[test]
     fn looks_at_few_and_remembers_not_without_bound() {
         let mut stories = Stories::default();
-        (0..10).for_each(|n| stories.remember(known(n, 0, 0)));
+        (1..10).for_each(|n| stories.remember(known(n, 0, n)));
         assert_eq!(near(&stories, 0, "uk", 0), [9, 8, 7, 6]);
         let other = |n| Known {
             language: language_key("en"),

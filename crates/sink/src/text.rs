@@ -37,7 +37,7 @@ pub(crate) fn spaced(text: &str) -> Cow<'_, str> {
 }
 
 /// Tells whether a character is of a script that writes without spaces: Thai, Lao, Myanmar, Khmer, kana, Han.
-fn unspaced(c: char) -> bool {
+pub(crate) fn unspaced(c: char) -> bool {
     c >= '\u{e00}'
         && matches!(c,
             '\u{e00}'..='\u{eff}'
@@ -74,22 +74,7 @@ struct Term {
 impl SearchTerms {
     /// Reads what a user typed; never fails.
     pub(crate) fn parse(search: &str) -> Self {
-        let mut groups: Vec<Vec<String>> = Vec::new();
-        let mut without: Vec<String> = Vec::new();
-        let mut or = false;
-        for term in split(search).into_iter().take(MAX_TERMS) {
-            if term.text == "OR" && !term.quoted && !term.negative && !term.prefix {
-                or = !groups.is_empty();
-                continue;
-            }
-            let Some(phrase) = term.phrase() else { continue };
-            match groups.last_mut() {
-                _ if term.negative => without.push(phrase),
-                Some(group) if or => group.push(phrase),
-                _ => groups.push(vec![phrase]),
-            }
-            or = false;
-        }
+        let (groups, without) = parse(search, Term::phrase);
         let with: Vec<String> = groups.iter().map(|g| format!("({})", g.join(" OR "))).collect();
         Self {
             with: (!with.is_empty()).then(|| with.join(" AND ")),
@@ -110,6 +95,38 @@ impl SearchTerms {
             None => with.to_owned(),
         }
     }
+}
+
+/// A user's search as PostgreSQL's `to_tsquery` takes it, with the meaning that [`SearchTerms`] have; none where nothing
+/// is sought.
+pub(crate) fn tsquery(search: &str) -> Option<String> {
+    let (groups, without) = parse(search, Term::lexemes);
+    let with = groups.iter().map(|g| format!("({})", g.join(" | ")));
+    let without = without.iter().map(|term| format!("!{term}"));
+    let all: Vec<String> = with.chain(without).collect();
+    (!all.is_empty()).then(|| all.join(" & "))
+}
+
+/// Reads what a user typed: groups of terms of each of which one must occur, and terms that must not, each in the form
+/// that `form` gives it, if any.
+fn parse(search: &str, form: fn(&Term) -> Option<String>) -> (Vec<Vec<String>>, Vec<String>) {
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    let mut without: Vec<String> = Vec::new();
+    let mut or = false;
+    for term in split(search).into_iter().take(MAX_TERMS) {
+        if term.text == "OR" && !term.quoted && !term.negative && !term.prefix {
+            or = !groups.is_empty();
+            continue;
+        }
+        let Some(phrase) = form(&term) else { continue };
+        match groups.last_mut() {
+            _ if term.negative => without.push(phrase),
+            Some(group) if or => group.push(phrase),
+            _ => groups.push(vec![phrase]),
+        }
+        or = false;
+    }
+    (groups, without)
 }
 
 /// What of a text a search asks for, to be marked: words that must occur, as phrases of folded words.
@@ -207,6 +224,16 @@ impl Term {
         let star = if self.prefix { "*" } else { "" };
         Some(format!("\"{}\"{star}", spaced(&self.text).trim()))
     }
+
+    /// The term as PostgreSQL takes it: quoted, its words are sought in this order.
+    fn lexemes(&self) -> Option<String> {
+        if !self.text.chars().any(char::is_alphanumeric) {
+            return None;
+        }
+        let quoted = self.text.replace('\\', "\\\\").replace('\'', "''");
+        let star = if self.prefix { ":*" } else { "" };
+        Some(format!("'{quoted}'{star}"))
+    }
 }
 
 /// Cuts a search into terms: at white space, quotes keep together.
@@ -301,6 +328,25 @@ mod tests {
         check("a\0b", Some(r#"("ab")"#), None);
         for nothing in ["", "  ", "\"", "\"\"", "*", "- -- -*", "&& || !", "“”"] {
             check(nothing, None, None);
+        }
+    }
+
+    #[test]
+    fn postgresql_is_asked_for_the_same() {
+        for (search, wanted) in [
+            ("Kyiv talks", "('Kyiv') & ('talks')"),
+            (
+                r#"NATO OR "peace plan"* -sport"#,
+                "('NATO' | 'peace plan':*) & !'sport'",
+            ),
+            (r"d'Or \ a&b:*", r"('d''Or') & ('a&b:':*)"),
+            (r"a\'b", r"('a\\''b')"),
+            ("-a -b", "!'a' & !'b'"),
+        ] {
+            assert_eq!(tsquery(search).as_deref(), Some(wanted), "{search}");
+        }
+        for nothing in ["", "\"", "-", "&& || !", "\0"] {
+            assert_eq!(tsquery(nothing), None, "{nothing:?}");
         }
     }
 

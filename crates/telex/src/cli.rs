@@ -262,6 +262,13 @@ pub(crate) struct ArticlesArgs {
     /// One tagged message a line.
     #[arg(long)]
     pub(crate) jsonl: bool,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
+/// Which stored articles are wanted.
+#[derive(Debug, Args)]
+pub(crate) struct FilterArgs {
     /// Only articles with this tag.
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<String>,
@@ -271,6 +278,15 @@ pub(crate) struct ArticlesArgs {
     /// Only articles in this language.
     #[arg(long, value_name = "LANGUAGE")]
     pub(crate) language: Option<String>,
+    /// Only articles from this domain and those below it.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) source: Option<String>,
+    /// Only articles first seen then or later, such as 2026-11-22T08:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<jiff::Timestamp>,
+    /// Only articles first seen before then.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<jiff::Timestamp>,
     /// No more than so many.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
@@ -299,21 +315,8 @@ pub(crate) struct ExportArgs {
     /// Which sink [default: sqlite, or postgres where only that is written to].
     #[arg(long, value_enum)]
     pub(crate) from: Option<ExportFrom>,
-    /// Only articles with this tag.
-    #[arg(long, value_name = "TAG")]
-    pub(crate) tag: Option<String>,
-    /// Only articles with these words in title or text.
-    #[arg(long, value_name = "WORDS")]
-    pub(crate) search: Option<String>,
-    /// Only articles in this language.
-    #[arg(long, value_name = "LANGUAGE")]
-    pub(crate) language: Option<String>,
-    /// Only articles first seen then or later, such as 2026-11-22T08:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<jiff::Timestamp>,
-    /// No more than so many.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
 }
 
 /// Forms of an export.

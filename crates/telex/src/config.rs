@@ -288,8 +288,9 @@ pub(crate) struct Sink {
     pub(crate) parquet: Option<PathBuf>,
     /// Longest time that articles wait for more before they are written there.
     pub(crate) parquet_max_age: Period,
-    /// Articles first seen longer ago are let go of, in SQLite and PostgreSQL; without it none is. Followers see them
-    /// as withdrawn.
+    /// Articles first seen longer ago are let go of in SQLite and PostgreSQL, where followers see them as withdrawn; so
+    /// are finished files of JSON lines whose last line was written longer ago, and Parquet files of days that ended
+    /// longer ago. Without it everything is kept.
     pub(crate) retention: Option<Period>,
 }
 

@@ -14,7 +14,7 @@ use telex_fetcher::{FetchMode, Fetcher, FetcherOptions};
 use telex_model::{Stage, Topic};
 use telex_poller::websub::{self, WebSub};
 use telex_poller::{ItemRules, Poller, PollerOptions, PollerReport};
-use telex_sink::{JsonLines, ParquetOptions, ParquetSink, Sink, SinkStage, SqliteSink};
+use telex_sink::{JsonLines, JsonLinesOptions, ParquetOptions, ParquetSink, Sink, SinkStage, SqliteSink};
 use telex_stream::{
     Control, DeadLetter, Limits, Session, SessionConfig, SourceContext, Summary, TransformStage, run_source,
     run_stage,
@@ -423,15 +423,18 @@ impl Setup<'_> {
             }
             sinks.push(Box::new(postgres));
         }
+        let retention = self.config.sink.retention.map(|period| period.0);
         if let Some(path) = &self.config.sink.json_lines {
-            sinks.push(Box::new(JsonLines::open_rotated(
-                path,
-                self.config.sink.json_lines_max_bytes,
-            )?));
+            let options = JsonLinesOptions {
+                max_bytes: self.config.sink.json_lines_max_bytes,
+                retention,
+            };
+            sinks.push(Box::new(JsonLines::open_with(path, &options)?));
         }
         if let Some(folder) = &self.config.sink.parquet {
             let options = ParquetOptions {
                 max_age: self.config.sink.parquet_max_age.0,
+                retention,
                 ..ParquetOptions::default()
             };
             sinks.push(Box::new(ParquetSink::open(folder, options)?));

@@ -7,6 +7,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Error, Statement, Transaction};
 use telex_model::{ArticleId, Tagged};
 
+use super::links::{self, Before, Links};
 use super::value::{Json, text, time};
 use crate::position::Position;
 use crate::row::{Change, Fate, Row};
@@ -21,6 +22,7 @@ pub(super) struct Statements {
     articles: Statement,
     tags: Statement,
     advance: Statement,
+    links: links::Statements,
 }
 
 const ARTICLE: [Type; 20] = [
@@ -66,7 +68,11 @@ impl Statements {
                 "INSERT INTO position(log, partition, next, newest, generation)
                  SELECT $1, p, $3, $4, 0 FROM unnest($2::bigint[]) p ORDER BY p ON CONFLICT DO NOTHING",
             )?,
-            known: client.prepare("SELECT id, revision, generation FROM article WHERE id = ANY($1)")?,
+            known: client.prepare(&format!(
+                "SELECT a.id, a.revision, a.generation, {}
+                 FROM article a LEFT JOIN story s ON s.article = a.id WHERE a.id = ANY($1)",
+                links::before_columns()
+            ))?,
             delete: client.prepare("DELETE FROM article WHERE id = ANY($1)")?,
             articles: client.prepare(
                 "COPY article(id, revision, topics_version, generation, url, canonical_url, title, text, authors,
@@ -81,6 +87,7 @@ impl Statements {
                  FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) n(partition, next, newest, generation)
                  WHERE p.log = $1 AND p.partition = n.partition",
             )?,
+            links: links::Statements::prepare(client)?,
         })
     }
 }
@@ -89,6 +96,7 @@ impl Statements {
 pub(super) fn store(
     client: &mut Client,
     statements: &Statements,
+    links: &mut Links,
     log: &str,
     rows: &[Row<'_>],
 ) -> Result<Vec<Fate>, Error> {
@@ -105,8 +113,8 @@ pub(super) fn store(
         return Ok(vec![Fate::AlreadyStored; rows.len()]);
     }
     let known = read_known(&mut tx, statements, rows)?;
-    let mut outcome = Outcome::new(&known);
-    let fates = rows
+    let mut outcome = Outcome::new(&known.revisions);
+    let fates: Vec<Fate> = rows
         .iter()
         .zip(generations)
         .map(|(row, generation)| match generation {
@@ -114,7 +122,13 @@ pub(super) fn store(
             Some(generation) => outcome.apply(row, generation),
         })
         .collect();
+    links.catch_up(&mut tx, &statements.links)?;
     outcome.write(&mut tx, statements)?;
+    let stored = rows.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Stored);
+    let changes: Vec<Change<'_>> = stored.map(|(row, _)| row.change).collect();
+    links.link(&mut tx, &statements.links, known.stories, &changes, |id| {
+        outcome.puts(id)
+    })?;
     write_positions(&mut tx, statements, log, &positions)?;
     tx.commit()?;
     Ok(fates)
@@ -172,16 +186,21 @@ fn write_positions(
 /// Revision and generation of an article.
 type Revision = (u32, u32);
 
-fn read_known(
-    tx: &mut Transaction<'_>,
-    statements: &Statements,
-    rows: &[Row<'_>],
-) -> Result<BTreeMap<ArticleId, Revision>, Error> {
+/// What was stored before of a batch's articles.
+#[derive(Default)]
+struct Known {
+    revisions: BTreeMap<ArticleId, Revision>,
+    stories: BTreeMap<ArticleId, Before>,
+}
+
+fn read_known(tx: &mut Transaction<'_>, statements: &Statements, rows: &[Row<'_>]) -> Result<Known, Error> {
     let ids: Vec<String> = rows.iter().map(|row| row.id().to_string()).collect();
-    let mut known = BTreeMap::new();
+    let mut known = Known::default();
     for row in tx.query(&statements.known, &[&ids])? {
         if let Ok(id) = row.try_get::<_, &str>(0)?.parse() {
-            known.insert(id, (number(row.try_get(1)?), number(row.try_get(2)?)));
+            let revision = (number(row.try_get(1)?), number(row.try_get(2)?));
+            known.revisions.insert(id, revision);
+            Before::read(&row, 3)?.map(|before| known.stories.insert(id, before));
         }
     }
     Ok(known)
@@ -233,6 +252,11 @@ impl<'a> Outcome<'a> {
         };
         self.after.insert(id, new);
         Fate::Stored
+    }
+
+    /// Tells whether an article is stored by the batch.
+    fn puts(&self, id: ArticleId) -> bool {
+        self.after.get(&id).is_some_and(Option::is_some)
     }
 
     fn write(&self, tx: &mut Transaction<'_>, statements: &Statements) -> Result<(), Error> {

@@ -19,9 +19,11 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// What every connection is set to.
 ///
 /// Locks are waited for less long than a batch may take. A process that is frozen amid a transaction must not hold
-/// its partitions from whoever has taken them over. A role or database set to lose commits must not make the bus
-/// believe that they are stored; stricter settings stay. Where the server has LZ4, long values cost it less time.
+/// its partitions from whoever has taken them over. What is read after a lock was waited for must be what is there
+/// then. A role or database set to lose commits must not make the bus believe that they are stored; stricter settings
+/// stay. Where the server has LZ4, long values cost it less time.
 const SESSION: &str = "
+    SET default_transaction_isolation = 'read committed';
     SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '30s';
     SET search_path = telex;

@@ -1,6 +1,7 @@
 //! What can go wrong with a PostgreSQL server, in an operator's words.
 
 use postgres::error::SqlState;
+use rustls::CertificateError;
 
 use crate::error::Cause;
 
@@ -33,12 +34,12 @@ pub enum PostgresError {
         source: Cause,
     },
     /// The server's certificate does not hold, or it has no TLS where `sslmode` asks for it.
-    #[error(
-        "PostgreSQL at {target} offers no TLS that can be trusted; check its certificate, sslrootcert and sslmode"
-    )]
+    #[error("PostgreSQL at {target} offers no TLS that can be trusted; {advice}")]
     Tls {
         /// The server.
         target: String,
+        /// What mends it.
+        advice: &'static str,
         /// What is wrong.
         source: Cause,
     },
@@ -166,9 +167,11 @@ impl PostgresError {
         let io = cause.and_then(|c| c.downcast_ref::<std::io::Error>());
         let inner = io.and_then(std::io::Error::get_ref);
         let said = error.to_string();
-        if inner.is_some_and(|e| e.is::<rustls::Error>()) || (said.contains("TLS") && io.is_none()) {
+        let tls = inner.and_then(|e| e.downcast_ref::<rustls::Error>());
+        if tls.is_some() || (said.contains("TLS") && io.is_none()) {
             return Self::Tls {
                 target,
+                advice: advice(tls),
                 source: error.into(),
             };
         }
@@ -190,5 +193,27 @@ impl PostgresError {
             target,
             source: error.into(),
         }
+    }
+}
+
+/// What mends a handshake that failed.
+fn advice(error: Option<&rustls::Error>) -> &'static str {
+    let Some(error) = error else {
+        return "switch it on at the server (ssl = on), or choose another sslmode";
+    };
+    match error {
+        rustls::Error::InvalidCertificate(wrong) => match wrong {
+            CertificateError::UnknownIssuer => {
+                "its certificate is signed by nobody who is trusted: let sslrootcert name the file of its authority"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "its certificate is for another host: use the host's name in the URL, or sslmode=verify-ca"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "its certificate has expired: renew it"
+            }
+            _ => "its certificate does not hold: have the authority make another one",
+        },
+        _ => "check its certificate and the versions of TLS that it speaks",
     }
 }

@@ -11,10 +11,16 @@ use crate::error::SinkError;
 
 /// The steps forward, each with its step back; the tables' version is the number of those taken. Entries are never
 /// changed once released: what must change becomes a new entry.
-const STEPS: [(&str, &str); 1] = [(
-    include_str!("migrations/1_up.sql"),
-    include_str!("migrations/1_down.sql"),
-)];
+const STEPS: [(&str, &str); 2] = [
+    (
+        include_str!("migrations/1_up.sql"),
+        include_str!("migrations/1_down.sql"),
+    ),
+    (
+        include_str!("migrations/2_up.sql"),
+        include_str!("migrations/2_down.sql"),
+    ),
+];
 
 /// Version of the tables that this program writes.
 const VERSION: i32 = STEPS.len() as i32;

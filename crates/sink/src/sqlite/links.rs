@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use telex_model::Tagged;
 
 use super::decode;
-use crate::story::{Key, Known, REMEMBERED, Stories, Text};
+use crate::story::{Key, Known, REMEMBERED, Stories};
 
 /// Changes that are kept for readers that follow: a day at ten articles a second.
 pub(crate) const CHANGES: i64 = 1_000_000;
@@ -41,20 +41,26 @@ pub(super) fn link(
     id: &str,
     article: &Tagged,
 ) -> rusqlite::Result<()> {
-    let shared: Option<Arc<str>> = tx
+    let before: Option<(Arc<str>, bool)> = tx
         .prepare_cached(
-            "SELECT story FROM story WHERE seq = ?1
-             AND (story <> ?2 OR EXISTS (SELECT 1 FROM story other WHERE other.story = ?2 AND other.seq <> ?1))",
+            "SELECT story, story <> ?2 OR EXISTS (SELECT 1 FROM story other WHERE other.story = ?2 AND other.seq <> ?1)
+             FROM story WHERE seq = ?1",
         )?
-        .query_row(params![seq, id], |row| row.get(0))
+        .query_row(params![seq, id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some(key) = Key::of(article) else {
         // What is not compared belongs to no story; a revision that lost its text stays where it was.
         return Ok(());
     };
-    let story = match shared {
-        Some(story) => story,
-        None => found(tx, stories, seq, &key, article)?.unwrap_or_else(|| Arc::from(id)),
+    if before.is_some() {
+        stories.forget(seq);
+    }
+    let story = match before {
+        Some((story, true)) => story,
+        _ => {
+            let found = stories.find(&key, &article.text, |seq| text(tx, seq))?;
+            found.unwrap_or_else(|| Arc::from(id))
+        }
     };
     tx.prepare_cached(
         "INSERT OR REPLACE INTO story(seq, story, fingerprint, language, first_seen) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -66,41 +72,19 @@ pub(super) fn link(
         key.language,
         key.first_seen
     ])?;
-    stories.remember(Known {
-        seq,
-        fingerprint: key.fingerprint,
-        language: key.language,
-        first_seen: key.first_seen,
-        story,
-    });
+    stories.remember(key.known(seq, story));
     Ok(())
 }
 
-/// Looks for an article that has the same text, more or less.
-fn found(
-    tx: &Connection,
-    stories: &Stories,
-    seq: i64,
-    key: &Key,
-    article: &Tagged,
-) -> rusqlite::Result<Option<Arc<str>>> {
-    let near = stories.near(seq, key);
-    if near.is_empty() {
-        return Ok(None);
-    }
-    let text = Text::new(&article.text);
-    for known in near {
-        let json = tx
-            .prepare_cached("SELECT value FROM article WHERE seq = ?1")?
-            .query_row([known.seq], |row| decode(row.get_ref(0)?))
-            .optional()?;
-        // What is stored was parsed before it was stored.
-        let other = json.and_then(|json| serde_json::from_str::<Tagged>(&json).ok());
-        if other.is_some_and(|other| text.is_version_of(&Text::new(&other.text))) {
-            return Ok(Some(Arc::clone(&known.story)));
-        }
-    }
-    Ok(None)
+/// Reads the text of an article, none where it is gone.
+fn text(tx: &Connection, seq: i64) -> rusqlite::Result<Option<String>> {
+    let json = tx
+        .prepare_cached("SELECT value FROM article WHERE seq = ?1")?
+        .query_row([seq], |row| decode(row.get_ref(0)?))
+        .optional()?;
+    // What is stored was parsed before it was stored.
+    let article = json.and_then(|json| serde_json::from_str::<Tagged>(&json).ok());
+    Ok(article.map(|article| article.text))
 }
 
 /// Notes that an article was stored.

@@ -2,6 +2,9 @@
 
 mod cases;
 mod places;
+mod stories;
+
+use std::collections::BTreeMap;
 
 use telex_model::{ArticleId, Tagged};
 use telex_sink::{Fate, Row, Sink, SinkError};
@@ -19,6 +22,11 @@ pub(crate) trait Place {
 
     /// Tells whether the sink keeps every message, or of each article the latest.
     fn keeps_every_message(&self) -> bool;
+
+    /// Of the stored articles that have a story the one that it began with; none where the sink gives no stories.
+    fn stories(&self) -> Option<BTreeMap<ArticleId, ArticleId>> {
+        None
+    }
 
     /// Text as it is read back.
     fn text(&self, given: &str) -> String {
@@ -106,7 +114,7 @@ impl Batch {
 macro_rules! suite {
     ($sink:ident, $place:path) => {
         mod $sink {
-            suite!(@ $place:
+            suite!(@ $place, cases:
                 each_message_is_stored_once_over_restarts,
                 a_batch_that_overlaps_is_stored_from_where_it_is_new,
                 partitions_and_logs_have_positions_of_their_own,
@@ -122,12 +130,12 @@ macro_rules! suite {
             );
         }
     };
-    (@ $place:path: $($case:ident),*) => {
+    (@ $place:path, $cases:ident: $($case:ident),*) => {
         $(
             #[test]
             fn $case() {
                 if let Some(place) = $place() {
-                    crate::conformance::cases::$case(&place);
+                    crate::conformance::$cases::$case(&place);
                 }
             }
         )*
@@ -139,3 +147,18 @@ suite!(json_lines, crate::conformance::places::Lines::new);
 suite!(json_lines_rotated, crate::conformance::places::Lines::rotated);
 suite!(parquet, crate::conformance::places::Parquet::new);
 suite!(postgres, crate::conformance::places::Postgres::new);
+
+macro_rules! stories {
+    ($sink:ident, $place:path) => {
+        mod $sink {
+            suite!(@ $place, stories:
+                a_story_is_that_of_the_text_it_was_stored_with,
+                stories_are_the_same_in_any_batches,
+                stories_are_the_same_in_one_batch
+            );
+        }
+    };
+}
+
+stories!(stories_sqlite, crate::conformance::places::Sqlite::new);
+stories!(stories_postgres, crate::conformance::places::Postgres::new);

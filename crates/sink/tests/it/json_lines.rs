@@ -1,10 +1,19 @@
 //! The sink into JSON lines.
 
 use std::io::Write;
+use std::time::Duration;
 
-use telex_sink::{Change, Fate, JsonLines, Row, Sink, SinkError};
+use telex_sink::{Change, Fate, JsonLines, JsonLinesOptions, Row, Sink, SinkError};
 
-use crate::support::{LOG, Said, article, lines, minute, put, store_from, store_written};
+use crate::support::{LOG, Said, age, article, lines, minute, put, store_from, store_written};
+
+/// Each batch a file of its own.
+fn small() -> JsonLinesOptions {
+    JsonLinesOptions {
+        max_bytes: Some(1),
+        ..JsonLinesOptions::default()
+    }
+}
 
 #[test]
 fn holds_each_message_once_over_restarts() {
@@ -138,7 +147,7 @@ fn a_crash_while_a_file_is_finished_loses_and_doubles_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("tagged.jsonl");
         let numbered = folder.path().join("tagged.1.jsonl");
-        let open = || JsonLines::open_rotated(&path, Some(1)).expect("a sink");
+        let open = || JsonLines::open_with(&path, &small()).expect("a sink");
         store_from(&mut open(), 0, &[put(&article(1))]);
         let state = folder.path().join("tagged.jsonl.state");
         let text = std::fs::read_to_string(&state).expect("a state");
@@ -165,4 +174,54 @@ fn a_crash_while_a_file_is_finished_loses_and_doubles_nothing() {
         let wanted = [1, 2, 3].map(|n| vec![serde_json::to_string(&article(n)).expect("JSON")]);
         assert_eq!(found, wanted, "crash {crash}");
     }
+}
+
+#[test]
+fn files_that_were_finished_long_ago_are_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tagged.jsonl");
+    let day = Duration::from_secs(24 * 3600);
+    let open = || {
+        let options = JsonLinesOptions {
+            retention: Some(10 * day),
+            ..small()
+        };
+        JsonLines::open_with(&path, &options).expect("a sink")
+    };
+    let mut sink = open();
+    for n in 0..4 {
+        store_from(&mut sink, u64::from(n), &[put(&article(n))]);
+    }
+    let numbered = |n: u32| folder.path().join(format!("tagged.{n}.jsonl"));
+    // Of the file that is written to the age does not matter, nor of what is somebody else's.
+    let others = [
+        "other.1.jsonl",
+        "tagged.9.jsonl",
+        "tagged.1.txt",
+        "tagged.old.jsonl",
+    ];
+    let others = others.map(|name| folder.path().join(name));
+    others
+        .iter()
+        .for_each(|file| std::fs::write(file, "").expect("written"));
+    for file in others.iter().chain([&path, &numbered(1)]) {
+        age(file, 11 * day);
+    }
+    age(&numbered(2), 9 * day);
+    assert!(numbered(1).exists(), "looked at from time to time");
+    drop(sink);
+    let mut sink = open();
+    let there = |n| numbered(n).exists();
+    assert_eq!([1, 2, 3].map(there), [false, true, true]);
+    assert!(others.iter().chain([&path]).all(|file| file.exists()));
+    let wanted: Vec<String> = [1, 2, 3]
+        .iter()
+        .map(|n| serde_json::to_string(&article(*n)).expect("JSON"))
+        .collect();
+    let found = [numbered(2), numbered(3), path.clone()].map(|file| lines(&file).remove(0));
+    assert_eq!(found.to_vec(), wanted);
+    // Numbers go on, and what is gone does not come back.
+    store_from(&mut sink, 0, &[put(&article(0)), put(&article(1))]);
+    store_from(&mut sink, 4, &[put(&article(4))]);
+    assert!(!there(1) && there(4));
 }

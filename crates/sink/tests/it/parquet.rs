@@ -8,7 +8,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use telex_sink::{Fate, ParquetOptions, ParquetSink, Sink, SinkError};
 
-use crate::support::{Said, article, put, store_from, tag};
+use crate::support::{Said, age, article, put, store_from, tag};
 
 /// A row, of which other columns are checked against the message.
 pub(crate) struct Stored {
@@ -190,4 +190,63 @@ fn what_cannot_be_written_is_told_and_waits() {
     assert_eq!(rows(folder.path()).len(), 1);
     sink.finish().expect("finished");
     assert_eq!(rows(folder.path()).len(), 2);
+}
+
+#[test]
+fn days_that_are_long_over_are_removed() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = ParquetOptions {
+        retention: Some(10 * DAY),
+        ..ParquetOptions::default()
+    };
+    let seen = |n: u32, days: u32| {
+        let mut a = article(n);
+        a.first_seen = (std::time::SystemTime::now() - days * DAY)
+            .try_into()
+            .expect("a time");
+        a.tags = vec![tag("nato", 0.9)];
+        put(&a)
+    };
+    let said: Vec<Said> = (0..).zip([20, 12, 9, 0]).map(|(n, days)| seen(n, days)).collect();
+    let mut sink = open(folder.path());
+    store_from(&mut sink, 0, &said);
+    store_from(&mut sink, 4, &[Said::Retract(article(9).id)]);
+    sink.finish().expect("finished");
+    assert_eq!(
+        rows(folder.path()).len(),
+        5,
+        "nothing is removed without a retention"
+    );
+    drop(sink);
+    let days = || {
+        let names = std::fs::read_dir(folder.path()).expect("a folder");
+        let names = names.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| name.starts_with("day=")).collect();
+        names.sort();
+        names
+    };
+    let before = days();
+    // Of the oldest day something is somebody else's.
+    let note = folder.path().join(&before[0]).join("tag=nato/README");
+    std::fs::write(&note, "mine").expect("written");
+    let withdrawn = files(&folder.path().join("retracted")).remove(0);
+    age(&withdrawn, 10 * DAY + DAY / 2);
+    let reopened = || drop(ParquetSink::open(folder.path(), options.clone()).expect("a sink"));
+    reopened();
+    assert_eq!(days(), [before[0].clone(), before[2].clone(), before[3].clone()]);
+    assert!(note.exists() && withdrawn.exists());
+    assert_eq!(rows(folder.path()).len(), 3);
+    std::fs::remove_file(&note).expect("removed");
+    age(&withdrawn, 12 * DAY);
+    // What comes late goes to its day, and goes with it.
+    let mut sink = ParquetSink::open(folder.path(), options.clone()).expect("a sink");
+    assert_eq!(days(), before[2..]);
+    assert!(!withdrawn.exists());
+    store_from(&mut sink, 5, &[seen(6, 15)]);
+    sink.finish().expect("finished");
+    assert_eq!(rows(folder.path()).len(), 3);
+    drop(sink);
+    reopened();
+    assert_eq!(days(), before[2..]);
 }

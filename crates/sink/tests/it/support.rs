@@ -168,3 +168,13 @@ pub(crate) fn lines(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).expect("a file");
     text.lines().map(str::to_owned).collect()
 }
+
+/// Makes a file that was last written so long ago.
+pub(crate) fn age(path: &Path, age: std::time::Duration) {
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .expect("a file");
+    file.set_modified(std::time::SystemTime::now() - age)
+        .expect("set");
+}

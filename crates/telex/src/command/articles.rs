@@ -4,7 +4,7 @@ use telex_model::Tagged;
 use telex_sink::{Articles, Order, Query};
 
 use super::Context;
-use crate::cli::{ArticlesArgs, OutputFormat};
+use crate::cli::{ArticlesArgs, FilterArgs, OutputFormat};
 use crate::error::CliError;
 use crate::open;
 use crate::output::{self, harmless};
@@ -12,19 +12,7 @@ use crate::output::{self, harmless};
 /// Prints articles, oldest first.
 pub(crate) fn run(context: &Context, args: &ArticlesArgs) -> Result<(), CliError> {
     let articles = Articles::open(&open::articles_path(&context.config))?;
-    let query = Query {
-        tag: args.tag.clone(),
-        search: args.search.clone(),
-        language: args.language.clone(),
-        limit: args.limit,
-        order: if args.limit.is_some() {
-            Order::NewestFirst
-        } else {
-            Order::OldestFirst
-        },
-        ..Query::default()
-    };
-    for article in articles.query(&query) {
+    for article in articles.query(&query(&args.filter)) {
         let article = article?;
         if args.jsonl || context.output == OutputFormat::Json {
             output::line(&article.json)?;
@@ -36,6 +24,25 @@ pub(crate) fn run(context: &Context, args: &ArticlesArgs) -> Result<(), CliError
         }
     }
     Ok(())
+}
+
+/// Asks for what the arguments say, oldest first; where only so many are wanted, newest first.
+pub(crate) fn query(filter: &FilterArgs) -> Query {
+    Query {
+        tag: filter.tag.clone(),
+        search: filter.search.clone(),
+        since: filter.since,
+        until: filter.until,
+        source: filter.source.clone(),
+        language: filter.language.clone(),
+        limit: filter.limit,
+        order: if filter.limit.is_some() {
+            Order::NewestFirst
+        } else {
+            Order::OldestFirst
+        },
+        after: None,
+    }
 }
 
 /// An article in one line.

@@ -4,9 +4,9 @@ use std::io::{BufWriter, Write};
 
 use serde_json::json;
 use telex_model::Tagged;
-use telex_sink::{Articles, Order, PostgresSink, Query};
+use telex_sink::{Articles, PostgresSink};
 
-use super::Context;
+use super::{Context, articles};
 use crate::cli::{ExportArgs, ExportFormat, ExportFrom, OutputFormat, SinkCommand};
 use crate::error::CliError;
 use crate::open;
@@ -43,19 +43,7 @@ fn migrate(context: &Context, to: u32) -> Result<(), CliError> {
 }
 
 fn export(context: &Context, args: &ExportArgs) -> Result<(), CliError> {
-    let query = Query {
-        tag: args.tag.clone(),
-        search: args.search.clone(),
-        since: args.since,
-        language: args.language.clone(),
-        limit: args.limit,
-        order: if args.limit.is_some() {
-            Order::NewestFirst
-        } else {
-            Order::OldestFirst
-        },
-        ..Query::default()
-    };
+    let query = articles::query(&args.filter);
     let default = if context.config.sink.sqlite || context.config.sink.postgres.url.reveal().is_empty() {
         ExportFrom::Sqlite
     } else {

@@ -295,10 +295,10 @@ pub(crate) fn a_store_that_fails_changes_nothing(place: &dyn Place) {
 }
 
 /// Pseudo-random numbers of xorshift64.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn below(&mut self, n: u64) -> u64 {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -1,10 +1,14 @@
 //! The places that sinks write to.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use telex_model::ArticleId;
 use telex_sink::ParquetSink;
-use telex_sink::{Articles, JsonLines, Order, PostgresSink, Query, Sink, SqliteOptions, SqliteSink};
+use telex_sink::{
+    Articles, JsonLines, JsonLinesOptions, Order, PostgresSink, Query, Sink, SqliteOptions, SqliteSink,
+};
 
 use super::{Entry, Place};
 use crate::postgres::server;
@@ -53,6 +57,19 @@ impl Place for Sqlite {
         false
     }
 
+    fn stories(&self) -> Option<BTreeMap<ArticleId, ArticleId>> {
+        let connection = rusqlite::Connection::open(&self.path).expect("a database");
+        let mut statement = connection
+            .prepare("SELECT a.id, s.story FROM story s JOIN article a ON a.seq = s.seq")
+            .expect("prepared");
+        let pairs = statement
+            .query_map([], |row| {
+                Ok(pair(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?))
+            })
+            .expect("read");
+        Some(pairs.map(|p| p.expect("read")).collect())
+    }
+
     fn break_down(&self) {
         // The positions are written last.
         self.execute(
@@ -68,7 +85,7 @@ impl Place for Sqlite {
 /// A file of JSON lines.
 pub(crate) struct Lines {
     folder: tempfile::TempDir,
-    max_bytes: Option<u64>,
+    options: JsonLinesOptions,
 }
 
 impl Lines {
@@ -76,14 +93,18 @@ impl Lines {
         let folder = tempfile::tempdir().expect("a folder");
         Some(Self {
             folder,
-            max_bytes: None,
+            options: JsonLinesOptions::default(),
         })
     }
 
     /// Files of a few lines each.
     pub(crate) fn rotated() -> Option<Self> {
-        Some(Self {
+        let options = JsonLinesOptions {
             max_bytes: Some(2_000),
+            ..JsonLinesOptions::default()
+        };
+        Some(Self {
+            options,
             ..Self::new()?
         })
     }
@@ -100,7 +121,7 @@ impl Lines {
 
 impl Place for Lines {
     fn open(&self) -> Box<dyn Sink> {
-        Box::new(JsonLines::open_rotated(&self.path(), self.max_bytes).expect("a sink"))
+        Box::new(JsonLines::open_with(&self.path(), &self.options).expect("a sink"))
     }
 
     fn stored(&self) -> Vec<Entry> {
@@ -238,6 +259,14 @@ impl Place for Postgres {
         false
     }
 
+    fn stories(&self) -> Option<BTreeMap<ArticleId, ArticleId>> {
+        let mut client = self.server.client(&self.database);
+        let rows = client
+            .query("SELECT article, story FROM telex.story", &[])
+            .expect("read");
+        Some(rows.iter().map(|row| pair(row.get(0), row.get(1))).collect())
+    }
+
     fn text(&self, given: &str) -> String {
         given.replace('\0', "\u{fffd}")
     }
@@ -253,4 +282,8 @@ impl Place for Postgres {
     fn mend(&self) {
         self.execute("DROP FUNCTION refuse CASCADE");
     }
+}
+
+fn pair(article: &str, story: &str) -> (ArticleId, ArticleId) {
+    (article.parse().expect("an id"), story.parse().expect("an id"))
 }
