@@ -30,11 +30,15 @@ CHART = DEPLOY / "helm/telex"
 GOLDEN = DEPLOY / "helm/golden"
 # The chart's oldest, and the newest that there are schemas for.
 VERSIONS = ("1.25", kubernetes_validate.latest_version())
-STAGES = {"poller", "fetcher", "cleaner", "classifier", "sink"}
+STAGES = {"poller", "fetcher", "cleaner", "classifier", "sink", "console"}
+SERVED = {"telex-websub": ["poller"], "telex-console": ["console"]}
 # Their schemas come from npm, see check.sh.
 CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
 
 BROKERS = {"kafka": {"brokers": "kafka:9092"}}
+
+
+POSTGRES = {"postgres": {"existingSecret": {"name": "s"}}}
 
 
 def scaled(**autoscaling):
@@ -51,6 +55,10 @@ REFUSED = {
     "a minimum above the maximum": scaled(minReplicas=8, maxReplicas=4),
     "scaling without Prometheus": {**scaled(), "keda": {"prometheusUrl": ""}},
     "more than one SQLite sink": {**BROKERS, "stages": {"sink": {"replicas": 2}}},
+    "scaling the SQLite sink": {**scaled(), "stages": {"sink": {"autoscaling": {"enabled": True}}}},
+    "more PostgreSQL sinks than partitions": {**BROKERS, "stages": {"sink": {**POSTGRES, "replicas": 13}}},
+    "PostgreSQL among the settings": {**BROKERS, "config": {"sink": {"postgres": {"url": "postgres://me:x@db/news"}}}},
+    "a console by a name with a port": {**BROKERS, "console": {"hosts": ["news.example.org:443"]}},
     "a password among the settings": {"kafka": {"brokers": "kafka:9092", "client": {"sasl.password": "x"}}},
     "the chart's own section": {**BROKERS, "config": {"bus": {"kind": "sqlite"}}},
     "a callback without its secret": {**BROKERS, "websub": {"callbackUrl": "https://news.example.org/websub"}},
@@ -139,7 +147,7 @@ def coherent(documents):
                 yield f"{name} selects {selected} stages"
         if d["kind"] == "Service":
             selected = [label["app.kubernetes.io/component"] for label in labels.values() if d["spec"]["selector"].items() <= label.items()]
-            if selected != ["poller"]:
+            if selected != SERVED[d["metadata"]["name"]]:
                 yield f"{name} selects {selected}"
         if d["kind"] == "ScaledObject":
             target = deployments.get(d["spec"]["scaleTargetRef"]["name"])
@@ -159,7 +167,11 @@ def understood(binary, pod):
     # Files are there in the cluster only.
     environment = {e["name"]: e["value"] for e in container["env"] if not e["name"].endswith("_FILE")}
     environment |= {"PATH": os.environ["PATH"], "TELEX__DATA_DIR": "/data"}
-    for arguments in ([*container["args"], "--help"], ["config", "show"]):
+    if "TELEX__SINK__POSTGRES__URL_FILE" in {e["name"] for e in container["env"]}:
+        # A sink must have something to write to.
+        environment["TELEX__SINK__POSTGRES__URL"] = "postgres://me@db/news"
+    checks = ["check"] if container["name"] == "sink" else ["config", "show"]
+    for arguments in ([*container["args"], "--help"], checks):
         done = subprocess.run([binary, *arguments], env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             yield f"{' '.join(arguments)}: {done.stderr.strip()}"

@@ -42,13 +42,22 @@ channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 quietly grep -q "rust:$channel-" deploy/container/Dockerfile
 quietly grep -q "RUSTUP_TOOLCHAIN=$channel\$" deploy/container/Dockerfile
 echo "container: the Dockerfile passes hadolint and builds with the toolchain of the repository"
-compose=(docker-compose --file deploy/compose/compose.yml --profile monitoring)
-quietly "${compose[@]}" config --quiet
-"${compose[@]}" config --format json >"$tools/compose.json"
-python deploy/check/compose.py "$tools/compose.json" ${1:+"$1"}
+# Each profile as it comes, all of them together, and the file that is laid over them.
+rendered=$tools/compose
+rm -rf "$rendered" && mkdir "$rendered"
+render() {
+    local name=$1
+    shift
+    quietly docker-compose --file deploy/compose/compose.yml "$@" config --quiet
+    docker-compose --file deploy/compose/compose.yml "$@" config --format json >"$rendered/$name.json"
+}
+render default
+render monitoring --profile monitoring
+render postgres --profile postgres
+render all --profile '*'
 TELEX_WEBSUB_URL=https://news.example.org/websub TELEX_WEBSUB_SECRET=/dev/null \
-    "${compose[@]}" --file deploy/compose/websub.yml config --format json >"$tools/compose-websub.json"
-python deploy/check/compose.py "$tools/compose-websub.json" ${1:+"$1"}
+    render websub --file deploy/compose/websub.yml
+python deploy/check/compose.py "$rendered" ${1:+"$1"}
 
 CUSTOM_RESOURCES=$tools/custom.json python deploy/check/chart.py ${1:+"$1"}
 quietly cargo-deny --locked check --hide-inclusion-graph bans licenses sources

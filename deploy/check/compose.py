@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Checks the Compose file beyond what `docker compose config` sees.
+"""Checks the Compose files beyond what `docker compose config` sees.
 
-usage: compose.py RENDERED.json [TELEX_BINARY]
+usage: compose.py FOLDER [TELEX_BINARY]
 
-Every service is pinned, bounded and hardened; Prometheus scrapes every stage. With a binary: it understands the
-command of every service, and its configuration is valid in the environment of that service.
+FOLDER has the configuration of each profile, as `docker compose config --format json` writes it, under the name of the
+profile. Of each: every service is pinned, bounded and hardened, its secrets come from files, volumes have one writer,
+databases say when they are ready; Prometheus scrapes every stage and the console. With a binary: it understands the
+command of every service, and its configuration is valid in the environment of that service, also with secrets that are
+empty.
 """
 
 import json
@@ -45,10 +48,30 @@ def unread_secrets(service):
         yield f"secrets mounted {sorted(mounted)}, named {sorted(named)}"
 
 
+def written_by_two(services):
+    """Volumes that more than one service may write."""
+    writers = {}
+    for name, service in services.items():
+        for volume in service.get("volumes", []):
+            if volume["type"] == "volume" and not volume.get("read_only"):
+                writers.setdefault(volume["source"], []).append(name)
+    for volume, names in writers.items():
+        if len(names) > 1:
+            yield f"volume {volume}: {', '.join(names)} write it"
+
+
+def awaited(services):
+    """Services that others wait for to be healthy, and that do not say when they are."""
+    for name, service in services.items():
+        for other, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy" and other in services and not services[other].get("healthcheck", {}).get("test"):
+                yield f"{name} waits for {other}, which has no health check"
+
+
 def refused_by(binary, service):
     """What the binary has against command and environment."""
-    # Files are there in the container only.
-    own = {name: value for name, value in service.get("environment", {}).items() if not name.endswith("_FILE")}
+    # Secrets are there in the container only; here they are empty, as those of Compose are unless they are wanted.
+    own = {name: os.devnull if name.endswith("_FILE") else value for name, value in service.get("environment", {}).items()}
     environment = {"PATH": os.environ["PATH"], "TELEX__DATA_DIR": "/data", **own}
     for arguments in ([*service["command"], "--help"], ["config", "show"]):
         done = subprocess.run([binary, *arguments], env=environment, capture_output=True, text=True, check=False)
@@ -56,10 +79,8 @@ def refused_by(binary, service):
             yield f"{' '.join(arguments)}: {done.stderr.strip()}"
 
 
-def main():
-    services = json.loads(pathlib.Path(sys.argv[1]).read_text())["services"]
-    binary = sys.argv[2] if len(sys.argv) > 2 else None
-    problems = []
+def check(services, binary):
+    problems = [*written_by_two(services), *awaited(services)]
     for name, service in services.items():
         found = list(problems_of(name, service)) + list(unread_secrets(service))
         if binary and service["image"].startswith("telex"):
@@ -69,10 +90,17 @@ def main():
     scraped = set(yaml.safe_load(PROMETHEUS.read_text())["scrape_configs"][0]["dns_sd_configs"][0]["names"])
     if stages != scraped:
         problems.append(f"prometheus.yml scrapes {sorted(scraped)}, the stages are {sorted(stages)}")
-    if problems:
+    return problems
+
+
+def main():
+    binary = sys.argv[2] if len(sys.argv) > 2 else None
+    rendered = {p.stem: json.loads(p.read_text())["services"] for p in sorted(pathlib.Path(sys.argv[1]).glob("*.json"))}
+    if problems := [f"{profile}, {problem}" for profile, services in rendered.items() for problem in check(services, binary)]:
         sys.exit("\n".join(problems))
     known = "; the binary understands commands and environment" if binary else ""
-    print(f"compose: {len(services)} services, pinned, bounded and hardened{known}")
+    counts = ", ".join(f"{profile} {len(services)}" for profile, services in rendered.items())
+    print(f"compose: services ({counts}) pinned, bounded and hardened{known}")
 
 
 main()

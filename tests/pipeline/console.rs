@@ -107,6 +107,28 @@ fn an_address_in_use_stops_the_console_only_where_it_was_chosen() {
     }
 }
 
+#[test]
+fn a_console_needs_no_sink_and_a_sink_something_to_write_to() {
+    let world = World::new();
+    let port = free_port();
+    let mut console = world.telex(&["run", "console", "--console-listen", &format!("127.0.0.1:{port}")]);
+    console.env("TELEX__SINK__SQLITE", "false");
+    let running = Started::new(console);
+    wait_for("the console to say what it lacks", || {
+        get(port, "/articles").is_some_and(|(status, page)| status == 503 && page.contains("no SQLite sink"))
+    });
+    running.signal("TERM");
+    let out = running.finish();
+    assert!(out.status.success(), "{}", said(&out));
+    for what in [&["run", "sink", "--once"][..], &["check"]] {
+        let mut sink = world.telex(what);
+        sink.env("TELEX__SINK__SQLITE", "false");
+        let out = finish(sink);
+        assert_eq!(out.status.code(), Some(78), "{}", said(&out));
+        assert!(said(&out).contains("nothing to write to"), "{}", said(&out));
+    }
+}
+
 /// A newsroom for browsers: says where it is on standard error, and stays until standard input ends.
 #[test]
 #[ignore = "stays: tests/browser needs it"]

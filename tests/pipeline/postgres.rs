@@ -68,6 +68,8 @@ fn the_database_goes_away_and_every_article_comes_once() {
     wait_for("the sink to say that it cannot go on", || {
         get(port, "/readyz").is_some_and(|(status, text)| status == 503 && text.contains("does not answer"))
     });
+    let told = |line: &str| get(port, "/metrics").is_some_and(|(_, text)| text.lines().any(|l| l == line));
+    assert!(told("telex_sink_held{sink=\"postgres\"} 1"));
     server.launch().unwrap();
     let all = world.site.expected().len();
     wait_for("some articles", || !stored(&server, &database).is_empty());
@@ -77,6 +79,8 @@ fn the_database_goes_away_and_every_article_comes_once() {
     wait_for("the pipeline to be ready", || {
         get(port, "/readyz").is_some_and(|(status, _)| status == 200)
     });
+    assert!(told("telex_sink_held{sink=\"postgres\"} 0"));
+    assert!(!told("telex_sink_rows_total{sink=\"postgres\"} 0"));
     running.signal("TERM");
     let out = running.finish();
     let log = std::fs::read_to_string(log).unwrap();

@@ -7,10 +7,12 @@ mod health;
 mod http;
 mod log;
 mod metrics;
+mod requests;
 mod serve;
 
 pub use health::{Health, StageHealth};
 pub use http::{serve_few, serve_http};
 pub use log::{LogFormat, LogInitError, init as init_log};
-pub use metrics::{Metrics, StageMetrics};
+pub use metrics::{ConsoleMetrics, Metrics, SinkMetrics, StageMetrics};
+pub use requests::measured;
 pub use serve::{ServeError, serve};

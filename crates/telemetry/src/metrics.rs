@@ -87,6 +87,10 @@ pub struct Metrics {
     canaries: IntCounterVec,
     canary_put_in: Gauge,
     canary_way: Histogram,
+    sink_rows: IntCounterVec,
+    sink_seconds: HistogramVec,
+    sink_errors: IntCounterVec,
+    sink_held: IntGaugeVec,
     /// Bytes of the embedded bus on disk.
     bus_bytes: IntGauge,
     /// Bytes that the embedded bus may take.
@@ -132,6 +136,38 @@ pub struct StageMetrics {
     pub breaker: IntGauge,
 }
 
+/// Metrics of one of the sinks; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SinkMetrics {
+    rows: IntCounter,
+    seconds: Histogram,
+    errors: IntCounter,
+    held: IntGauge,
+}
+
+impl SinkMetrics {
+    /// Counts a batch that is stored: how many of its rows were new, and the seconds that it took.
+    pub fn stored(&self, rows: u64, seconds: f64) {
+        self.rows.inc_by(rows);
+        self.seconds.observe(seconds);
+        self.held.set(0);
+    }
+
+    /// Counts a batch that could not be stored; it will come again.
+    pub fn failed(&self) {
+        self.errors.inc();
+        self.held.set(1);
+    }
+}
+
+/// Metrics of the console; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ConsoleMetrics {
+    pub(crate) requests: IntCounterVec,
+    pub(crate) seconds: HistogramVec,
+    pub(crate) streams: IntGauge,
+}
+
 /// Seconds since 1970.
 fn seconds(at: Timestamp) -> f64 {
     at.as_duration().as_secs_f64()
@@ -139,6 +175,9 @@ fn seconds(at: Timestamp) -> f64 {
 
 /// Results of a commit, as labels.
 const COMMIT_RESULTS: [&str; 3] = ["committed", "rewound", "fenced"];
+
+/// What the console usually answers, as labels.
+const CONSOLE_STATUSES: [&str; 6] = ["200", "303", "304", "404", "500", "503"];
 
 impl Metrics {
     /// Declares every metric.
@@ -303,6 +342,27 @@ impl Metrics {
                 "Seconds of a canary from the poller to the sink.",
                 &WAY_SECONDS,
             ),
+            sink_rows: b.counters(
+                "telex_sink_rows_total",
+                "Articles and withdrawals that a sink has stored.",
+                &["sink"],
+            ),
+            sink_seconds: b.histograms(
+                "telex_sink_store_seconds",
+                "Seconds that a sink took to store a batch.",
+                &["sink"],
+                &WORK_SECONDS,
+            ),
+            sink_errors: b.counters(
+                "telex_sink_errors_total",
+                "Batches that a sink could not store; they come again.",
+                &["sink"],
+            ),
+            sink_held: b.gauges(
+                "telex_sink_held",
+                "1 from a batch that a sink could not store to the next that it could.",
+                &["sink"],
+            ),
             bus_bytes: b.gauge("telex_bus_bytes", "Bytes of the embedded bus on disk."),
             bus_limit_bytes: b.gauge("telex_bus_limit_bytes", "Bytes that the embedded bus may take."),
             bus_tail_bytes: b.gauge(
@@ -388,6 +448,43 @@ impl Metrics {
             partitions: self.partitions.with_label_values(&label),
             breaker: self.breaker.with_label_values(&label),
             all: Arc::clone(self),
+        }
+    }
+
+    /// Gives the metrics of a sink.
+    pub fn sink(&self, name: &str) -> SinkMetrics {
+        let label = [name];
+        SinkMetrics {
+            rows: self.sink_rows.with_label_values(&label),
+            seconds: self.sink_seconds.with_label_values(&label),
+            errors: self.sink_errors.with_label_values(&label),
+            held: self.sink_held.with_label_values(&label),
+        }
+    }
+
+    /// Declares the metrics of the console, once, in a process that has one: that they are there says that it is.
+    pub fn console(&self) -> ConsoleMetrics {
+        let b = Builder(self.registry.clone());
+        let requests = b.counters(
+            "telex_console_requests_total",
+            "Requests to the console by status.",
+            &["status"],
+        );
+        for status in CONSOLE_STATUSES {
+            requests.with_label_values(&[status]);
+        }
+        ConsoleMetrics {
+            requests,
+            seconds: b.histograms(
+                "telex_console_request_seconds",
+                "Seconds from a request to the head of its answer, by route.",
+                &["route"],
+                &REQUEST_SECONDS,
+            ),
+            streams: b.gauge(
+                "telex_console_streams",
+                "Streams of server-sent events that are read.",
+            ),
         }
     }
 
@@ -574,11 +671,29 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
+        metrics.sink("sqlite");
+        let text = metrics.render();
+        for line in [
+            "telex_sink_rows_total{sink=\"sqlite\"} 0",
+            "telex_sink_held{sink=\"sqlite\"} 0",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+        }
         stage.dropped("empty");
         assert!(
             metrics
                 .render()
                 .contains("telex_dropped_total{reason=\"empty\",stage=\"cleaner\"} 1")
         );
+    }
+
+    #[test]
+    fn only_a_process_with_a_console_tells_of_one() {
+        let metrics = Metrics::new();
+        assert!(!metrics.render().contains("telex_console"));
+        metrics.console();
+        let text = metrics.render();
+        assert!(text.contains("\ntelex_console_streams 0\n"));
+        assert!(text.contains("\ntelex_console_requests_total{status=\"503\"} 0\n"));
     }
 }

@@ -134,6 +134,19 @@ pub(crate) fn articles_path(config: &Config) -> PathBuf {
     config.data_dir.0.join("articles.sqlite")
 }
 
+/// Tells whether a sink would have something to write to. Stages other than the sink, and a console, need nothing.
+pub(crate) fn written_to(config: &Config) -> Result<(), CliError> {
+    let sink = &config.sink;
+    let files = sink.json_lines.is_some() || sink.parquet.is_some();
+    if sink.sqlite || files || !sink.postgres.url.reveal().is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Config(
+        "sink: nothing to write to; set sink.sqlite, sink.postgres.url, sink.json_lines or sink.parquet"
+            .to_owned(),
+    ))
+}
+
 /// The sink into PostgreSQL, where there is to be one; not connected yet.
 pub(crate) fn postgres(config: &Config) -> Result<Option<PostgresSink>, CliError> {
     let url = config.sink.postgres.url.reveal();

@@ -1,6 +1,7 @@
 //! Runs stages, each on a thread of its own, and brings them to an end in order.
 
 mod canary;
+mod measured;
 mod retention;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use crate::config::{Config, Fetch};
 use crate::error::CliError;
 use crate::open::{self, OpenBus};
 use crate::stage::{self, ClassifierStage, CleanerStage, Reloading};
+use measured::Measured;
 
 /// Robots.txt files are kept in so many bytes of memory: about 20,000 sites.
 const ROBOTS_BYTES: u64 = 32 << 20;
@@ -407,38 +409,7 @@ impl Setup<'_> {
     }
 
     fn sink(&self, session: Box<dyn Session>, context: SourceContext) -> Result<Thread, CliError> {
-        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-        if self.config.sink.sqlite {
-            sinks.push(Box::new(SqliteSink::open(
-                &open::articles_path(self.config),
-                &telex_sink::SqliteOptions::default(),
-            )?));
-        }
-        if let Some(mut postgres) = open::postgres(self.config)? {
-            match postgres.connect() {
-                Err(error) if error.may_pass() => {
-                    tracing::warn!(reason = error.chain(), "the sink waits for its database");
-                }
-                connected => connected?,
-            }
-            sinks.push(Box::new(postgres));
-        }
-        let retention = self.config.sink.retention.map(|period| period.0);
-        if let Some(path) = &self.config.sink.json_lines {
-            let options = JsonLinesOptions {
-                max_bytes: self.config.sink.json_lines_max_bytes,
-                retention,
-            };
-            sinks.push(Box::new(JsonLines::open_with(path, &options)?));
-        }
-        if let Some(folder) = &self.config.sink.parquet {
-            let options = ParquetOptions {
-                max_age: self.config.sink.parquet_max_age.0,
-                retention,
-                ..ParquetOptions::default()
-            };
-            sinks.push(Box::new(ParquetSink::open(folder, options)?));
-        }
+        let sinks = self.sinks()?;
         let log = self
             .open
             .log(&Stage::Sink.input().name(&self.config.bus.topic_prefix))?;
@@ -453,6 +424,47 @@ impl Setup<'_> {
                 }
             }
         })
+    }
+
+    fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, CliError> {
+        open::written_to(self.config)?;
+        let config = &self.config.sink;
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if config.sqlite {
+            let path = open::articles_path(self.config);
+            let sqlite = SqliteSink::open(&path, &telex_sink::SqliteOptions::default())?;
+            sinks.push(Measured::new(sqlite, self.metrics.sink("sqlite")));
+        }
+        if let Some(mut postgres) = open::postgres(self.config)? {
+            let metrics = self.metrics.sink("postgres");
+            match postgres.connect() {
+                Err(error) if error.may_pass() => {
+                    metrics.failed();
+                    tracing::warn!(reason = error.chain(), "the sink waits for its database");
+                }
+                connected => connected?,
+            }
+            sinks.push(Measured::new(postgres, metrics));
+        }
+        let retention = config.retention.map(|period| period.0);
+        if let Some(path) = &config.json_lines {
+            let options = JsonLinesOptions {
+                max_bytes: config.json_lines_max_bytes,
+                retention,
+            };
+            let lines = JsonLines::open_with(path, &options)?;
+            sinks.push(Measured::new(lines, self.metrics.sink("json_lines")));
+        }
+        if let Some(folder) = &config.parquet {
+            let options = ParquetOptions {
+                max_age: config.parquet_max_age.0,
+                retention,
+                ..ParquetOptions::default()
+            };
+            let parquet = ParquetSink::open(folder, options)?;
+            sinks.push(Measured::new(parquet, self.metrics.sink("parquet")));
+        }
+        Ok(sinks)
     }
 }
 

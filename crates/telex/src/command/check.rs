@@ -26,7 +26,8 @@ pub(crate) fn run(context: &Context, args: &CheckArgs) -> Result<(), CliError> {
             Err(error) => problems.push(error.to_string()),
         }
     }
-    if let Err(CliError::Config(line)) = open::postgres(&context.config) {
+    let sink = open::written_to(&context.config).and_then(|()| open::postgres(&context.config).map(drop));
+    if let Err(CliError::Config(line)) = sink {
         problems.push(line);
     }
     for line in fine {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telex_console::{Parts, TopicAbout};
-use telex_telemetry::{Health, Metrics, serve_few};
+use telex_telemetry::{Health, Metrics, measured, serve_few};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -39,7 +39,7 @@ pub(crate) fn beside(
         return Ok(());
     }
     let parts = parts(context, open, Some(Arc::clone(&pipeline.metrics)))?;
-    match start(context, parts, runtime) {
+    match start(context, parts, &pipeline.metrics, runtime) {
         Err(CliError::Unavailable(reason)) if config.listen.is_none() => {
             tracing::warn!(
                 reason,
@@ -61,7 +61,7 @@ pub(crate) fn alone(
     let (metrics, health) = (Metrics::new(), Health::default());
     let me = health.stage("console");
     run::serve(context, &metrics, &health, runtime)?;
-    let bound = start(context, parts(context, &open, None)?, runtime)?;
+    let bound = start(context, parts(context, &open, None)?, &metrics, runtime)?;
     me.ready();
     if output::person_watches() {
         output::line(&format!("the console is at http://{bound}/"))?;
@@ -76,14 +76,26 @@ pub(crate) fn alone(
 
 /// Serves a console on any port of loopback.
 pub(super) fn serve_anywhere(parts: Parts, runtime: &Runtime) -> Result<SocketAddr, CliError> {
-    serve(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0), parts, runtime)
+    let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+    serve(address, parts, &Metrics::new(), runtime)
 }
 
-fn start(context: &Context, parts: Parts, runtime: &Runtime) -> Result<SocketAddr, CliError> {
-    serve(context.config.console.listen.unwrap_or(DEFAULT), parts, runtime)
+fn start(
+    context: &Context,
+    parts: Parts,
+    metrics: &Metrics,
+    runtime: &Runtime,
+) -> Result<SocketAddr, CliError> {
+    let address = context.config.console.listen.unwrap_or(DEFAULT);
+    serve(address, parts, metrics, runtime)
 }
 
-fn serve(address: SocketAddr, parts: Parts, runtime: &Runtime) -> Result<SocketAddr, CliError> {
+fn serve(
+    address: SocketAddr,
+    parts: Parts,
+    metrics: &Metrics,
+    runtime: &Runtime,
+) -> Result<SocketAddr, CliError> {
     let bind = || {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -94,7 +106,8 @@ fn serve(address: SocketAddr, parts: Parts, runtime: &Runtime) -> Result<SocketA
     let listener = bind().map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let _context = runtime.enter();
-    runtime.spawn(serve_few(listener, telex_console::router(parts)?, CONNECTIONS));
+    let app = measured(telex_console::router(parts)?, metrics.console());
+    runtime.spawn(serve_few(listener, app, CONNECTIONS));
     tracing::info!(%bound, "the console is served");
     Ok(bound)
 }

@@ -301,15 +301,7 @@ fn check(config: &Config) -> Option<String> {
             "bus.topic_prefix: {prefix:?} cannot begin a topic's name; letters, digits, `.`, `-` and `_`, at most 100"
         ));
     }
-    if let Some(problem) = check_bus(config).or_else(|| check_websub(config)) {
-        return Some(problem);
-    }
-    let sink = &config.sink;
-    let files = sink.json_lines.is_some() || sink.parquet.is_some();
-    (!sink.sqlite && !files && sink.postgres.url.reveal().is_empty()).then(|| {
-        "sink: nothing to write to; set sink.sqlite, sink.postgres.url, sink.json_lines or sink.parquet"
-            .to_owned()
-    })
+    check_bus(config).or_else(|| check_websub(config))
 }
 
 fn check_bus(config: &Config) -> Option<String> {

@@ -103,3 +103,45 @@ securityContext:
   capabilities:
     drop: [ALL]
 {{- end -}}
+
+{{/* Where the SQLite sink keeps its articles; nothing where there is no such sink. */}}
+{{- define "telex.articles" -}}
+{{- with .Values.stages.sink -}}
+{{- if and .enabled (not .postgres.existingSecret.name) -}}
+{{ .persistence.existingClaim | default (printf "%s-articles" (include "telex.name" $)) }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The SQLite sink and the console share a claim, and with it a node: each goes where the other is, the first to come
+where it likes. Rejected: the console as a second container of the sink, which then stops where the console does.
+*/}}
+{{- define "telex.besideArticles" -}}
+podAffinity:
+  requiredDuringSchedulingIgnoredDuringExecution:
+    - topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels:
+          {{- include "telex.selector" . | nindent 10 }}
+        matchExpressions:
+          - {key: app.kubernetes.io/component, operator: In, values: [sink, console]}
+{{- end -}}
+
+{{/* Probes of what serves its health at the port `metrics`. */}}
+{{- define "telex.probes" -}}
+# Ready is: the broker answers, and a stage owns partitions or is a spare. To get there may take minutes where a large
+# state is restored; liveness waits for it, and fails after 160 s without progress.
+startupProbe:
+  httpGet: {path: /readyz, port: metrics}
+  periodSeconds: 5
+  failureThreshold: 120
+readinessProbe:
+  httpGet: {path: /readyz, port: metrics}
+  periodSeconds: 10
+  timeoutSeconds: 3
+livenessProbe:
+  httpGet: {path: /livez, port: metrics}
+  periodSeconds: 20
+  timeoutSeconds: 5
+{{- end -}}
