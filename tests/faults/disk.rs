@@ -1,61 +1,11 @@
 //! Disks that are full, with a real disk that is small.
 
-use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use telex_model::Stage;
 
 use crate::cluster::{Cluster, Processes, start};
 use crate::kafka::Work;
+use crate::small_disk::Disk;
 use crate::world::{Started, World, finish, free_port, get, said, wait_for};
-
-/// A small disk, mounted on a folder until it goes.
-struct Disk(PathBuf);
-
-impl Disk {
-    /// Mounts one; none where this user may not.
-    fn mount(folder: &Path, megabytes: u32) -> Option<Self> {
-        std::fs::create_dir_all(folder).unwrap();
-        let done = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
-            .arg(folder)
-            .output();
-        if done.is_ok_and(|out| out.status.success()) {
-            return Some(Self(folder.to_owned()));
-        }
-        let text = "A FULL DISK WAS NOT TESTED: only root may mount a small one\n";
-        std::io::stderr().write_all(text.as_bytes()).unwrap();
-        None
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
-    }
-
-    /// Leaves no room for anything.
-    fn fill(&self) {
-        let mut file = File::create(self.ballast()).unwrap();
-        let error = loop {
-            if let Err(error) = file.write_all(&[1; 4096]) {
-                break error;
-            }
-        };
-        assert_eq!(error.kind(), ErrorKind::StorageFull);
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.ballast()).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: a process that is about to end may still be there.
-        drop(Command::new("umount").arg("-l").arg(&self.0).status());
-    }
-}
 
 /// One of three brokers has no room and ends; the others carry on, and it comes back.
 #[test]

@@ -28,5 +28,8 @@ mod world;
 #[path = "../../crates/sink/tests/server/mod.rs"]
 mod postgres_server;
 
+#[path = "../../crates/sink/tests/disk/mod.rs"]
+mod small_disk;
+
 #[path = "../faults/mod.rs"]
 mod faults;

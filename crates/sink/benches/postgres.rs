@@ -1,6 +1,6 @@
 //! The PostgreSQL sink beside a bare `COPY` of the same rows, batch for batch in one run: what the positions, the
-//! look-ups and the making of the rows cost. `COPY` goes into tables with the same columns and indexes, full text
-//! included, and once more into a table with none.
+//! look-ups, the stories and the making of the rows cost. `COPY` goes into tables with the same columns and indexes, full
+//! text included, and into tables that lack them one after the other: what each costs.
 //!
 //! A server of its own is started for it; without one it says so and ends.
 #![allow(
@@ -31,6 +31,38 @@ const BATCHES: usize = 12;
 const ARTICLE: &str = "id, revision, topics_version, generation, url, canonical_url, title, text, authors, published, \
     modified, first_seen, language, kind, domain, feed, quality, fingerprint, lead_image, message";
 const TAG: &str = "article, topic, first_seen, score, evidence";
+const STORY: &str = "number, article, story, fingerprint, language, first_seen";
+
+/// Tables that `COPY` writes to: its name, and what makes them. Each lacks what the one before it has.
+const TABLES: [(&str, &str); 5] = [
+    (
+        "the same tables and indexes",
+        "CREATE TABLE same_article(LIKE telex.article INCLUDING ALL);
+         CREATE TABLE same_tag(LIKE telex.tag INCLUDING ALL,
+           FOREIGN KEY(article) REFERENCES same_article(id) ON DELETE CASCADE);
+         CREATE TABLE same_story(LIKE telex.story INCLUDING ALL EXCLUDING IDENTITY,
+           FOREIGN KEY(article) REFERENCES same_article(id) ON DELETE CASCADE)",
+    ),
+    (
+        "articles alone, all indexes",
+        "CREATE TABLE alone_article(LIKE telex.article INCLUDING ALL)",
+    ),
+    (
+        "and no index of words",
+        "CREATE TABLE wordless_article(LIKE telex.article INCLUDING ALL);
+         DROP INDEX wordless_article_search_idx",
+    ),
+    (
+        "and no column of words",
+        "CREATE TABLE unsought_article(LIKE telex.article INCLUDING ALL);
+         ALTER TABLE unsought_article DROP COLUMN search",
+    ),
+    (
+        "no index at all",
+        "CREATE TABLE bare_article(LIKE telex.article INCLUDING DEFAULTS);
+         ALTER TABLE bare_article DROP COLUMN search",
+    ),
+];
 
 fn main() {
     let server = match server::Server::start(&[]) {
@@ -48,49 +80,42 @@ fn main() {
     for setting in settings {
         client.batch_execute(setting).expect("set");
     }
-    client
-        .batch_execute(
-            "CREATE TABLE same_article(LIKE telex.article INCLUDING ALL);
-             CREATE TABLE same_tag(LIKE telex.tag INCLUDING ALL,
-               FOREIGN KEY(article) REFERENCES same_article(id) ON DELETE CASCADE);
-             CREATE TABLE bare(LIKE telex.article INCLUDING DEFAULTS);
-             ALTER TABLE bare ALTER search DROP NOT NULL;",
-        )
-        .expect("made");
+    for (_, make) in TABLES {
+        client.batch_execute(make).expect("made");
+    }
     let mut numbers = news::Numbers::new();
-    let (mut ours, mut same, mut bare) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let mut ours = Duration::ZERO;
+    let mut copies = [Duration::ZERO; TABLES.len()];
     for batch in 0..BATCHES {
         let first = batch * BATCH;
         let articles: Vec<Tagged> = (first..first + BATCH).map(|n| numbers.tagged(n as u64)).collect();
         ours += store(&mut sink, first, &articles);
         let ids: Vec<String> = articles.iter().map(|a| format!("'{}'", a.id)).collect();
         let ids = ids.join(",");
-        let rows = dump(
-            &mut client,
-            &format!("SELECT {ARTICLE} FROM telex.article WHERE id IN ({ids})"),
-        );
-        let tags = dump(
-            &mut client,
-            &format!("SELECT {TAG} FROM telex.tag WHERE article IN ({ids})"),
-        );
-        same += copy(
-            &mut client,
-            &[("same_article", ARTICLE, &rows), ("same_tag", TAG, &tags)],
-        );
-        bare += copy(&mut client, &[("bare", ARTICLE, &rows)]);
+        let mut rows = |table: &str, columns: &str, id: &str| {
+            dump(
+                &mut client,
+                &format!("SELECT {columns} FROM telex.{table} WHERE {id} IN ({ids})"),
+            )
+        };
+        let stored = [
+            ("article", ARTICLE, rows("article", ARTICLE, "id")),
+            ("tag", TAG, rows("tag", TAG, "article")),
+            ("story", STORY, rows("story", STORY, "article")),
+        ];
+        for ((_, make), total) in TABLES.iter().zip(&mut copies) {
+            *total += copy(&mut client, make, &stored);
+        }
     }
     let per_second = |time: Duration| (BATCH * BATCHES) as f64 / time.as_secs_f64();
-    println!("sink                   {:7.0} articles/s", per_second(ours));
-    println!(
-        "COPY, same indexes     {:7.0} articles/s; the sink has {:.2} of it",
-        per_second(same),
-        same.as_secs_f64() / ours.as_secs_f64()
-    );
-    println!(
-        "COPY, no index at all  {:7.0} articles/s; the sink has {:.2} of it",
-        per_second(bare),
-        bare.as_secs_f64() / ours.as_secs_f64()
-    );
+    println!("the sink: {:.0} articles/s", per_second(ours));
+    for ((name, _), time) in TABLES.iter().zip(copies) {
+        println!(
+            "COPY, {name}: {:.0} articles/s; the sink has {:.2} of it",
+            per_second(time),
+            time.as_secs_f64() / ours.as_secs_f64()
+        );
+    }
 }
 
 fn store(sink: &mut PostgresSink, first: usize, articles: &[Tagged]) -> Duration {
@@ -124,11 +149,19 @@ fn dump(client: &mut Client, query: &str) -> Vec<u8> {
     bytes
 }
 
-fn copy(client: &mut Client, tables: &[(&str, &str, &[u8])]) -> Duration {
+/// Copies rows into those of their tables that a statement made.
+fn copy(client: &mut Client, make: &str, stored: &[(&str, &str, Vec<u8>)]) -> Duration {
     let begin = Instant::now();
     let mut tx = client.transaction().expect("begun");
-    for (table, columns, bytes) in tables {
-        let statement = format!("COPY {table}({columns}) FROM STDIN (FORMAT binary)");
+    for (table, columns, bytes) in stored {
+        let words = make.split(['(', ' ']);
+        let Some(name) = words
+            .into_iter()
+            .find(|word| word.ends_with(&format!("_{table}")))
+        else {
+            continue;
+        };
+        let statement = format!("COPY {name}({columns}) FROM STDIN (FORMAT binary)");
         let mut writer = tx.copy_in(&statement).expect("begun");
         writer.write_all(bytes).expect("written");
         writer.finish().expect("copied");

@@ -9,7 +9,7 @@
 //! that was cut to its first half; clusters that merge, for what was read as two stories would become one.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -82,15 +82,16 @@ impl Stories {
         }
     }
 
-    /// Forgets an article that was withdrawn.
-    pub(crate) fn forget(&mut self, seq: i64) {
+    /// Forgets an article that was withdrawn; gives what was known of it.
+    pub(crate) fn forget(&mut self, seq: i64) -> Option<Known> {
         for (language, list) in &mut self.languages {
             if let Some(place) = list.iter().position(|known| known.seq == seq) {
-                list.remove(place);
-                let place = self.order.iter().position(|l| l == language);
-                place.map(|place| self.order.remove(place));
+                let of_language = self.order.iter().position(|l| l == language);
+                of_language.map(|place| self.order.remove(place));
+                return list.remove(place);
             }
         }
+        None
     }
 
     /// Forgets what was not committed: what is below zero, of which nothing else may have been remembered after the
@@ -107,46 +108,34 @@ impl Stories {
 
     /// Looks for an article that has the same text, more or less; gives its story.
     ///
-    /// `read` gives the text of a row, none where it is gone, and then it is forgotten.
+    /// `is_version` tells whether the text of a row is a version of the article's; none where the row is gone, which is
+    /// then forgotten.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// Those of `is_version`.
     pub(crate) fn find<E>(
         &mut self,
         key: &Key,
-        text: &str,
-        mut read: impl FnMut(i64) -> Result<Option<String>, E>,
+        mut is_version: impl FnMut(i64) -> Result<Option<bool>, E>,
     ) -> Result<Option<Arc<str>>, E> {
-        let mut mine = None;
-        let mut strangers = BTreeSet::new();
         loop {
             let mut gone = None;
             for known in self.near(key) {
-                if strangers.contains(&known.seq) {
-                    continue;
+                match is_version(known.seq)? {
+                    Some(true) => return Ok(Some(Arc::clone(&known.story))),
+                    Some(false) => {}
+                    None => gone = Some(known.seq),
                 }
-                let Some(other) = read(known.seq)? else {
-                    gone = Some(known.seq);
-                    break;
-                };
-                if mine
-                    .get_or_insert_with(|| Text::new(text))
-                    .is_version_of(&Text::new(&other))
-                {
-                    return Ok(Some(Arc::clone(&known.story)));
-                }
-                strangers.insert(known.seq);
             }
-            match gone {
-                Some(seq) => self.forget(seq),
-                None => return Ok(None),
+            if gone.and_then(|seq| self.forget(seq)).is_none() {
+                return Ok(None);
             }
         }
     }
 
     /// Those whose texts may be versions of an article's, the nearest first; of equals the newest. Nothing depends on
     /// the order in which they were remembered, which differs between sinks and over restarts.
-    fn near(&self, key: &Key) -> Vec<&Known> {
+    pub(crate) fn near(&self, key: &Key) -> Vec<&Known> {
         let Some(list) = self.languages.get(&key.language) else {
             return Vec::new();
         };
@@ -216,8 +205,9 @@ fn language_key(tag: &str) -> u32 {
         .fold(0, |key, byte| key << 8 | u32::from(byte.to_ascii_lowercase()))
 }
 
-/// A text to compare others with.
-pub(crate) struct Text(HashSet<u64>);
+/// A text to compare others with: hashes of its groups of words, in order.
+#[derive(Debug)]
+pub(crate) struct Text(Vec<u64>);
 
 impl Text {
     pub(crate) fn new(text: &str) -> Self {
@@ -226,8 +216,18 @@ impl Text {
             .nth(MAX_CHARS)
             .map_or(text.len(), |(at, _)| at);
         let (counts, _) = text.split_at(end);
-        let hashes: Vec<u64> = words(counts).map(|word| hash(word.to_lowercase())).collect();
-        Self(hashes.windows(GROUP).map(hash).collect())
+        let mut lower = String::new();
+        let hashes: Vec<u64> = words(counts)
+            .map(|word| {
+                lower.clear();
+                lower.extend(word.chars().flat_map(char::to_lowercase));
+                hash(&lower)
+            })
+            .collect();
+        let mut groups: Vec<u64> = hashes.windows(GROUP).map(hash).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        Self(groups)
     }
 
     /// Tells whether one text is a version of the other.
@@ -237,8 +237,12 @@ impl Text {
         } else {
             (&other.0, &self.0)
         };
-        let shared = short.iter().filter(|group| long.contains(group)).count();
-        !short.is_empty() && shared as f64 >= SHARED * short.len() as f64
+        let mut rest = long.iter().peekable();
+        let shared = short.iter().filter(|group| {
+            while rest.next_if(|other| other < group).is_some() {}
+            rest.peek() == Some(group)
+        });
+        !short.is_empty() && shared.count() as f64 >= SHARED * short.len() as f64
     }
 }
 
@@ -310,9 +314,12 @@ mod tests {
             first_seen: 0,
         };
         // The nearest is gone: the next one counts.
-        let read = |seq| -> Result<_, ()> { Ok((seq == 1).then(|| "one two three".to_owned())) };
-        let story = stories.find(&key, "one two three four", read).expect("read");
-        assert_eq!(story.as_deref(), Some("1"));
+        let mut find = |is_version: bool| {
+            let told = |seq| -> Result<_, ()> { Ok((seq == 1).then_some(is_version)) };
+            stories.find(&key, told).expect("told")
+        };
+        assert_eq!(find(true).as_deref(), Some("1"));
+        assert_eq!(find(false), None);
         assert_eq!(near(&stories, 0, "uk", 1), [1], "what is gone is forgotten");
     }
 

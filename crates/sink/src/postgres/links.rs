@@ -2,29 +2,31 @@
 //!
 //! Stories are given under a lock that one transaction of the database has at a time, after its articles are copied and
 //! before it commits: so whoever gives stories sees all that were given before, and two versions of a text that two
-//! replicas store at once are one story. What a batch costs beneath the lock is a small part of the whole; a replica
-//! that is frozen there holds the others for as long as the server lets a transaction idle. Rejected: a repair
-//! afterwards, which would move articles under a reader.
+//! replicas store at once are one story. All texts are compared before the lock is taken, and only what others gave
+//! meanwhile beneath it. A replica that is frozen there holds the others for as long as the server lets a transaction
+//! idle. Rejected: a repair afterwards, which would move articles under a reader.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use postgres::{Client, Error, Statement, Transaction};
 use telex_model::{ArticleId, Tagged};
 
 use crate::row::Change;
-use crate::story::{Key, MAX_CHARS, REMEMBERED, Stories};
+use crate::story::{Key, Known, MAX_CHARS, REMEMBERED, Stories, Text};
 
 /// "Tlxt": whoever gives stories holds this lock.
 const LOCK: i64 = 0x546c_7874;
+
+/// Articles whose texts are compared with those of others at once: four others each, and so a few megabytes.
+const COMPARED: usize = 16;
 
 /// What linking does.
 pub(super) struct Statements {
     lock: Statement,
     newest: Statement,
     shared: Statement,
-    text: Statement,
+    texts: Statement,
     insert: Statement,
 }
 
@@ -38,8 +40,9 @@ impl Statements {
             )?,
             shared: client
                 .prepare("SELECT DISTINCT story FROM story WHERE story = ANY($1) AND article <> ALL($1)")?,
-            text: client.prepare(
-                "SELECT left(a.text, $2) FROM story s JOIN article a ON a.id = s.article WHERE s.number = $1",
+            texts: client.prepare(
+                "SELECT s.number, left(a.text, $2) FROM story s JOIN article a ON a.id = s.article
+                 WHERE s.number = ANY($1)",
             )?,
             insert: client.prepare(
                 "INSERT INTO story(article, story, fingerprint, language, first_seen)
@@ -89,6 +92,7 @@ fn key(row: &postgres::Row, from: usize) -> Result<Key, Error> {
 }
 
 /// An article's place among the stories.
+#[derive(Clone)]
 struct Linked {
     /// Its number, or one below zero where it is not committed.
     seq: i64,
@@ -115,32 +119,36 @@ impl Links {
         changes: &[Change<'_>],
         stored: impl Fn(ArticleId) -> bool,
     ) -> Result<(), Error> {
-        let mut batch = Batch::new(before);
-        if !batch.has_work(changes) {
+        if before.is_empty() && !changes.iter().any(is_compared) {
             return Ok(());
         }
-        tx.execute(&statements.lock, &[&LOCK])?;
-        self.catch_up(tx, statements)?;
-        batch.read_shared(tx, statements, changes)?;
-        for change in changes {
-            match change {
-                Change::Put { article, .. } => batch.put(tx, statements, &mut self.stories, article)?,
-                Change::Retract(id) => batch.retract(&mut self.stories, *id),
-            }
+        let mut texts = Texts {
+            tx,
+            statements,
+            told: HashMap::new(),
+        };
+        texts.compare(&self.stories, &before, changes)?;
+        let mut batch = Batch::given(&mut texts, &mut self.stories, &before, changes)?;
+        texts.tx.execute(&statements.lock, &[&LOCK])?;
+        if self.catch_up(texts.tx, statements)? {
+            // Others gave stories meanwhile: once more, with what is told already.
+            let forgotten = std::mem::take(&mut batch.forgotten);
+            forgotten
+                .into_iter()
+                .for_each(|known| self.stories.remember(known));
+            batch = Batch::given(&mut texts, &mut self.stories, &before, changes)?;
         }
-        batch.write(tx, statements, stored)?;
-        // They come again with the next batch, in the order in which they were committed.
-        self.stories.forget_uncommitted();
-        Ok(())
+        // What is written comes again with the next batch, as it was committed.
+        batch.write(texts.tx, statements, stored)
     }
 
-    /// Remembers what was committed since, by whomever. To be called before a batch takes away what it replaces, for
-    /// what comes first in it is compared with that.
+    /// Remembers what was committed since, by whomever; tells whether there was anything. To be called before a batch
+    /// takes away what it replaces, for what comes first in it is compared with that.
     pub(super) fn catch_up(
         &mut self,
         tx: &mut Transaction<'_>,
         statements: &Statements,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let most = i64::try_from(REMEMBERED).unwrap_or(i64::MAX);
         let rows = tx.query(&statements.newest, &[&self.newest, &most])?;
         for row in rows.iter().rev() {
@@ -148,7 +156,90 @@ impl Links {
             let story = row.try_get::<_, &str>(1)?.into();
             self.stories.remember(key(row, 2)?.known(self.newest, story));
         }
+        Ok(!rows.is_empty())
+    }
+}
+
+/// Tells whether a change brings an article that has or gets a story.
+fn is_compared(change: &Change<'_>) -> bool {
+    matches!(change, Change::Put { article, .. } if Key::of(article).is_some())
+}
+
+/// The texts of stored articles, and which of them are versions of which of a batch's.
+struct Texts<'t, 'c> {
+    tx: &'t mut Transaction<'c>,
+    statements: &'t Statements,
+    /// By place in the batch and number: told once, however often the stories are given.
+    told: HashMap<(usize, i64), bool>,
+}
+
+impl Texts<'_, '_> {
+    /// Compares the new articles of a batch with those that they may be versions of.
+    fn compare(
+        &mut self,
+        stories: &Stories,
+        before: &BTreeMap<ArticleId, Before>,
+        changes: &[Change<'_>],
+    ) -> Result<(), Error> {
+        let own: HashSet<i64> = before.values().map(|b| b.linked.seq).collect();
+        let mut asked = Vec::new();
+        for (at, change) in changes.iter().enumerate() {
+            if let Change::Put { article, .. } = change
+                && !before.contains_key(&article.id)
+                && let Some(key) = Key::of(article)
+            {
+                let near = stories.near(&key).into_iter().map(|known| known.seq);
+                asked.push((
+                    at,
+                    &article.text,
+                    near.filter(|n| !own.contains(n)).collect::<Vec<_>>(),
+                ));
+            }
+        }
+        for some in asked.chunks(COMPARED) {
+            let numbers: Vec<i64> = some.iter().flat_map(|(_, _, near)| near).copied().collect();
+            let texts = self.read(&numbers)?;
+            for (at, text, near) in some.iter().filter(|(_, _, near)| !near.is_empty()) {
+                let text = Text::new(text);
+                for number in near {
+                    let told = texts.get(number).map(|other| text.is_version_of(other));
+                    told.map(|told| self.told.insert((*at, *number), told));
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Reads the texts of articles by their numbers; those that are gone are left out.
+    fn read(&mut self, numbers: &[i64]) -> Result<HashMap<i64, Text>, Error> {
+        if numbers.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let most = i32::try_from(MAX_CHARS).unwrap_or(i32::MAX);
+        let rows = self.tx.query(&self.statements.texts, &[&numbers, &most])?;
+        let text = |row: &postgres::Row| Ok((row.try_get(0)?, Text::new(row.try_get(1)?)));
+        rows.iter().map(text).collect()
+    }
+
+    /// Tells whether the text of an article is a version of that of the batch's at a place; none where it is gone.
+    /// `other` is its text, where the article is of the batch itself.
+    fn is_version(
+        &mut self,
+        at: usize,
+        article: &Tagged,
+        seq: i64,
+        other: Option<&str>,
+    ) -> Result<Option<bool>, Error> {
+        if let Some(told) = self.told.get(&(at, seq)) {
+            return Ok(Some(*told));
+        }
+        let other = match other {
+            Some(text) => Some(Text::new(text)),
+            None => self.read(&[seq])?.remove(&seq),
+        };
+        let told = other.map(|other| Text::new(&article.text).is_version_of(&other));
+        told.map(|told| self.told.insert((at, seq), told));
+        Ok(told)
     }
 }
 
@@ -161,33 +252,38 @@ struct Batch<'a> {
     numbers: BTreeMap<i64, ArticleId>,
     /// Stories named after articles of the batch that others belong to.
     shared: HashSet<String>,
+    /// What was remembered and is replaced or withdrawn.
+    forgotten: Vec<Known>,
 }
 
 /// An article, somewhere amid a batch.
 struct Current<'a> {
     linked: Option<Linked>,
-    text: Cow<'a, str>,
+    text: &'a str,
 }
 
 impl<'a> Batch<'a> {
-    fn new(before: BTreeMap<ArticleId, Before>) -> Self {
+    /// Gives all articles of a batch their stories.
+    fn given(
+        texts: &mut Texts<'_, '_>,
+        stories: &mut Stories,
+        before: &'a BTreeMap<ArticleId, Before>,
+        changes: &[Change<'a>],
+    ) -> Result<Self, Error> {
         let mut batch = Self::default();
         for (id, before) in before {
-            batch.numbers.insert(before.linked.seq, id);
-            let current = Current {
-                linked: Some(before.linked),
-                text: Cow::Owned(before.text),
-            };
-            batch.articles.insert(id, current);
+            batch.numbers.insert(before.linked.seq, *id);
+            batch.set(*id, Some(before.linked.clone()), &before.text);
         }
-        batch
-    }
-
-    /// Tells whether any article has or gets a story.
-    fn has_work(&self, changes: &[Change<'_>]) -> bool {
-        let compared =
-            |change: &Change<'_>| matches!(change, Change::Put { article, .. } if Key::of(article).is_some());
-        !self.articles.is_empty() || changes.iter().any(compared)
+        batch.read_shared(texts.tx, texts.statements, changes)?;
+        for (at, change) in changes.iter().enumerate() {
+            match change {
+                Change::Put { article, .. } => batch.put(texts, stories, at, article)?,
+                Change::Retract(id) => batch.retract(stories, *id),
+            }
+        }
+        stories.forget_uncommitted();
+        Ok(batch)
     }
 
     /// Looks whether others belong to the stories of articles that come with a further revision.
@@ -216,9 +312,9 @@ impl<'a> Batch<'a> {
     /// As the SQLite sink does it.
     fn put(
         &mut self,
-        tx: &mut Transaction<'_>,
-        statements: &Statements,
+        texts: &mut Texts<'_, '_>,
         stories: &mut Stories,
+        at: usize,
         article: &'a Tagged,
     ) -> Result<(), Error> {
         let id = article.id;
@@ -231,26 +327,30 @@ impl<'a> Batch<'a> {
             self.set(id, old, &article.text);
             return Ok(());
         };
-        let keeps = old.filter(|old| {
-            stories.forget(old.seq);
-            self.is_shared(id, &old.story)
-        });
-        let story = match keeps {
+        if let Some(old) = &old {
+            self.forget(stories, old.seq);
+        }
+        let story = match old.filter(|old| self.is_shared(id, &old.story)) {
             Some(old) => old.story,
             None => {
-                let found = stories.find(&key, &article.text, |seq| self.text(tx, statements, seq))?;
+                let found = stories.find(&key, |seq| texts.is_version(at, article, seq, self.text(seq)))?;
                 found.unwrap_or_else(|| id.to_string().into())
             }
         };
-        let seq = -1 - i64::try_from(self.numbers.len()).unwrap_or(i64::MAX - 1);
+        let seq = -1 - i64::try_from(at).unwrap_or(i64::MAX - 1);
         stories.remember(key.known(seq, Arc::clone(&story)));
         self.numbers.insert(seq, id);
         self.set(id, Some(Linked { seq, story, key }), &article.text);
         Ok(())
     }
 
+    /// Has an article forgotten, until it is known whether the stories are given anew.
+    fn forget(&mut self, stories: &mut Stories, seq: i64) {
+        self.forgotten
+            .extend(stories.forget(seq).filter(|known| known.seq >= 0));
+    }
+
     fn set(&mut self, id: ArticleId, linked: Option<Linked>, text: &'a str) {
-        let text = Cow::Borrowed(text);
         self.articles.insert(id, Current { linked, text });
     }
 
@@ -261,29 +361,16 @@ impl<'a> Batch<'a> {
         story != own || self.shared.contains(&own) || self.articles.values().any(same)
     }
 
-    /// Gives the text of an article that has a number, none where it is gone.
-    fn text(
-        &self,
-        tx: &mut Transaction<'_>,
-        statements: &Statements,
-        seq: i64,
-    ) -> Result<Option<String>, Error> {
-        if let Some(id) = self.numbers.get(&seq) {
-            return Ok(self
-                .articles
-                .get(id)
-                .map(|current| current.text.clone().into_owned()));
-        }
-        let most = i32::try_from(MAX_CHARS).unwrap_or(i32::MAX);
-        tx.query_opt(&statements.text, &[&seq, &most])?
-            .map(|row| row.try_get(0))
-            .transpose()
+    /// Gives the text of an article of the batch by its number.
+    fn text(&self, seq: i64) -> Option<&'a str> {
+        let id = self.numbers.get(&seq)?;
+        self.articles.get(id).map(|current| current.text)
     }
 
     fn retract(&mut self, stories: &mut Stories, id: ArticleId) {
         let gone = self.articles.remove(&id).and_then(|current| current.linked);
         if let Some(gone) = gone {
-            stories.forget(gone.seq);
+            self.forget(stories, gone.seq);
         }
     }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use telex_model::Tagged;
 
 use super::decode;
-use crate::story::{Key, Known, REMEMBERED, Stories};
+use crate::story::{Key, Known, REMEMBERED, Stories, Text};
 
 /// Changes that are kept for readers that follow: a day at ten articles a second.
 pub(crate) const CHANGES: i64 = 1_000_000;
@@ -58,7 +58,11 @@ pub(super) fn link(
     let story = match before {
         Some((story, true)) => story,
         _ => {
-            let found = stories.find(&key, &article.text, |seq| text(tx, seq))?;
+            let mut mine = None;
+            let found = stories.find(&key, |seq| -> rusqlite::Result<_> {
+                let mine = mine.get_or_insert_with(|| Text::new(&article.text));
+                Ok(text(tx, seq)?.map(|other| mine.is_version_of(&Text::new(&other))))
+            })?;
             found.unwrap_or_else(|| Arc::from(id))
         }
     };

@@ -8,6 +8,7 @@
 mod conformance;
 mod copy;
 mod damage;
+mod disk;
 mod json_lines;
 mod parquet;
 mod pipeline;
@@ -17,6 +18,9 @@ mod search;
 mod store;
 mod story;
 mod support;
+
+#[path = "../disk/mod.rs"]
+mod small_disk;
 
 #[path = "../server/mod.rs"]
 mod server;
