@@ -11,25 +11,25 @@ while allows it. Each stage that is scaled starts with a backlog that the stages
 - every one of them has partitions of its own;
 - drained, the query gives exactly 0 and the minimum is left, which still says so;
 - processes that are taken out end with exit code 0, and every article arrives once.
-Left out: Kubernetes adds 4 pods or as many as there are in 15 s; the while is 5 minutes there and seconds here. Needs
-prometheus, Java and Maven (see kafka.sh). Takes about a minute.
+The sink stores in a PostgreSQL of its own. Left out: Kubernetes adds 4 pods or as many as there are in 15 s; the while is
+5 minutes there and seconds here. Needs prometheus, PostgreSQL, Java and Maven (see kafka.sh). Takes about two minutes.
 """
 
-import contextlib
 import json
 import math
 import os
 import pathlib
+import shutil
 import signal
+import socket
 import subprocess
-import sys
 import tempfile
 import time
 
 import yaml
 
 from chart import GOLDEN, parsed, render
-from live import ITEMS, Site, free_port, get, spawn, start_kafka, start_prometheus, start_site, wait
+from live import ITEMS, Site, free_port, get, run_check, spawn, start_kafka, start_prometheus, wait
 
 PARTITIONS = 12
 FEEDS = 8
@@ -53,7 +53,7 @@ class ManyFeeds(Site):
 class Installation:
     """Stages as processes on a Kafka of their own."""
 
-    def __init__(self, stack, folder, binary):
+    def __init__(self, stack, folder, binary, database):
         self.stack, self.folder, self.binary = stack, folder, binary
         self.brokers = start_kafka(stack, folder)
         self.environment = {
@@ -64,6 +64,9 @@ class Installation:
             "TELEX__LIMITS__HOST__REQUESTS_PER_SECOND": "1000",
             "TELEX__LIMITS__CLEANER__MESSAGES_PER_SECOND": str(MESSAGES_PER_SECOND),
             "TELEX__LIMITS__CLASSIFIER__MESSAGES_PER_SECOND": str(MESSAGES_PER_SECOND),
+            "TELEX__LIMITS__SINK__MESSAGES_PER_SECOND": str(MESSAGES_PER_SECOND),
+            "TELEX__SINK__SQLITE": "false",
+            "TELEX__SINK__POSTGRES__URL": database,
         }
 
     def command(self, name, *arguments):
@@ -147,42 +150,60 @@ class Scaled:
 
 
 def scaled_objects():
-    """ScaledObjects of the chart with everything on."""
-    values = yaml.safe_load((GOLDEN / "full.values.yaml").read_text())
-    for stage in values["stages"].values():
-        if stage.get("autoscaling"):
-            stage["autoscaling"]["lagMessagesPerReplica"] = LAG_PER_REPLICA
-    return [d for d in parsed(render(values)) if d["kind"] == "ScaledObject"]
+    """ScaledObjects of the chart with everything on, and of the sink on PostgreSQL, by stage."""
+    found = {}
+    for name in ("full", "postgres"):
+        values = yaml.safe_load((GOLDEN / f"{name}.values.yaml").read_text())
+        for stage in values["stages"].values():
+            if stage.get("autoscaling"):
+                stage["autoscaling"]["lagMessagesPerReplica"] = LAG_PER_REPLICA
+        documents = [d for d in parsed(render(values)) if d["kind"] == "ScaledObject"]
+        found |= {d["spec"]["scaleTargetRef"]["name"].removeprefix("telex-"): d for d in documents}
+    return found
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    objects = {o["spec"]["scaleTargetRef"]["name"].removeprefix("telex-"): o for o in scaled_objects()}
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        site = start_site(stack, ManyFeeds)
-        (folder / "feeds.txt").write_text("".join(f"http://127.0.0.1:{site}/many-f{n}\n" for n in range(FEEDS)))
-        installation = Installation(stack, folder, os.path.abspath(sys.argv[1]))
-        ports = {stage: [free_port() for _ in range(PARTITIONS)] for stage in objects}
-        # NAMESPACE/NAME, as the Prometheus operator names the job of the chart's PodMonitor.
-        prometheus = start_prometheus(stack, folder, *(p for some in ports.values() for p in some), job="news/telex")
-        installation.telex("topics", "apply")
-        installation.telex("run", "poller", "--once", "--feeds", str(folder / "feeds.txt"), "--allow-address", "127.0.0.0/8")
-        installation.telex("run", "fetcher", "--once", "--fetch", "always", "--allow-address", "127.0.0.0/8")
-        done, problems = [], []
-        # In the order of the flow: what one has drained is the backlog of the next.
-        for stage in sorted(objects, key=["poller", "fetcher", "cleaner", "classifier"].index):
-            scaled = Scaled(installation, prometheus, objects[stage], ports[stage])
-            done.append(scaled.run())
-            problems += scaled.problems
-        installation.telex("run", "sink", "--once")
-        stored = len({json.loads(line)["id"] for line in installation.telex("articles", "--jsonl").splitlines()})
-        if stored != FEEDS * ITEMS:
-            problems.append(f"{FEEDS * ITEMS} articles: the sink has {stored}")
-        if problems:
-            sys.exit("\n".join(problems))
-    print(f"autoscaling: by the chart's queries on a live Kafka, processes at least-most-drained: {', '.join(done)}")
+def start_postgres(stack):
+    """A PostgreSQL of its own on loopback; its URL. It refuses to be root: then it is Debian's user of it."""
+    folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    places = [*map(str, pathlib.Path("/usr/lib/postgresql").glob("*/bin")), os.environ["PATH"]]
+    initdb, postgres = (shutil.which(tool, path=os.pathsep.join(places)) for tool in ("initdb", "postgres"))
+    if not initdb or not postgres:
+        raise SystemExit("PostgreSQL is missing (Debian: apt-get install postgresql)")
+    own = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    if own:
+        shutil.chown(folder, "postgres", "postgres")
+    make = [initdb, "--pgdata", folder / "data", "--username=telex", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+    subprocess.run([*own, *make], check=True, stdout=subprocess.DEVNULL)
+    port = free_port()
+    command = [*own, postgres, "-D", folder / "data", "-p", port, "-c", "listen_addresses=127.0.0.1", "-k", folder]
+    process = spawn(stack, command, folder / "log")
+    # At once, whoever is connected.
+    stack.callback(process.wait)
+    stack.callback(process.send_signal, signal.SIGINT)
+    wait("PostgreSQL", lambda: socket.create_connection(("127.0.0.1", port)).close() is None, process)
+    return f"postgres://telex@127.0.0.1:{port}/postgres?sslmode=disable"
 
 
-main()
+def check(stack, folder, site, binary):
+    objects = scaled_objects()
+    (folder / "feeds.txt").write_text("".join(f"http://127.0.0.1:{site}/many-f{n}\n" for n in range(FEEDS)))
+    installation = Installation(stack, folder, binary, start_postgres(stack))
+    ports = {stage: [free_port() for _ in range(PARTITIONS)] for stage in objects}
+    # NAMESPACE/NAME, as the Prometheus operator names the job of the chart's PodMonitor.
+    prometheus = start_prometheus(stack, folder, *(p for some in ports.values() for p in some), job="news/telex")
+    installation.telex("topics", "apply")
+    installation.telex("run", "poller", "--once", "--feeds", str(folder / "feeds.txt"), "--allow-address", "127.0.0.0/8")
+    installation.telex("run", "fetcher", "--once", "--fetch", "always", "--allow-address", "127.0.0.0/8")
+    done, problems = [], []
+    # In the order of the flow: what one has drained is the backlog of the next.
+    for stage in sorted(objects, key=["poller", "fetcher", "cleaner", "classifier", "sink"].index):
+        scaled = Scaled(installation, prometheus, objects[stage], ports[stage])
+        done.append(scaled.run())
+        problems += scaled.problems
+    stored = [json.loads(line)["id"] for line in installation.telex("sink", "export", "--from", "postgres").splitlines()]
+    if len(stored) != FEEDS * ITEMS or len(set(stored)) != len(stored):
+        problems.append(f"{FEEDS * ITEMS} articles: the database has {len(stored)}, {len(set(stored))} of them different")
+    return problems, f"autoscaling: by the chart's queries on a live Kafka, processes at least-most-drained: {', '.join(done)}"
+
+
+run_check(__doc__, 1, ManyFeeds, check)

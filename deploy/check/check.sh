@@ -27,6 +27,9 @@ quietly() {
     }
 }
 
+quietly shellcheck deploy/*/*.sh docs/examples/*.sh
+quietly pyflakes deploy/check/*.py deploy/container/*.py deploy/grafana/*.py docs/examples/*.py
+echo "scripts: shellcheck and pyflakes have nothing against them"
 quietly promtool check config --syntax-only deploy/prometheus/prometheus.yml
 quietly promtool check rules deploy/prometheus/telex.rules.yml
 quietly promtool test rules deploy/prometheus/*.test.yml
@@ -63,6 +66,12 @@ CUSTOM_RESOURCES=$tools/custom.json python deploy/check/chart.py ${1:+"$1"}
 quietly cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 echo "dependencies: licences, bans and sources as deny.toml says"
 python deploy/check/sbom.py
+# Building it takes a container engine, and a quarter of an hour.
+if [[ -n ${TELEX_CHECK_IMAGE:-} ]]; then
+    deploy/check/image.sh "$TELEX_CHECK_IMAGE"
+else
+    echo "NOT CHECKED: a built image, for TELEX_CHECK_IMAGE names none"
+fi
 
 packages=$tools/npm/node_modules
 if command -v npm >/dev/null; then

@@ -4,19 +4,20 @@
 usage: consumers.py TELEX_BINARY NODE_PACKAGES
 
 A small news site, a broker of its own, and the whole pipeline on it. Each consumer must get every article once; lose the
-one that has lost the tag under other topic files; and take no notice when the classifier does all its work again.
-Needs Java, Maven (see kafka.sh), kcat, confluent-kafka, and Node with kafkajs and lz4-napi in the folder NODE_PACKAGES.
+one that has lost the tag under other topic files; and take no notice when the classifier does all its work again. The one
+that reads the console's stream is killed amid it, the console is replaced meanwhile, and it must go on without a gap.
+Needs Java, Maven (see kafka.sh), kcat, curl, confluent-kafka, and Node with kafkajs and lz4-napi in the folder NODE_PACKAGES.
 """
 
 import contextlib
 import json
 import os
-import pathlib
+import signal
 import subprocess
 import sys
-import tempfile
+import threading
 
-from live import DEPLOY, ITEMS, Site, start_kafka, start_site
+from live import DEPLOY, ITEMS, Site, free_port, run_check, spawn, start_kafka, wait
 
 EXAMPLES = DEPLOY.parent / "docs/examples"
 TOPIC = "telex.tagged.ships.v1"
@@ -56,13 +57,19 @@ class Installation:
         self.topics.mkdir()
         self.brokers = start_kafka(stack, folder)
 
-    def telex(self, *arguments):
+    def command(self, *arguments):
         command = [self.binary, *arguments, "--bus", "kafka", "--brokers", self.brokers, "--data-dir", self.folder / "data"]
         environment = {
             "PATH": os.environ["PATH"],
             "TELEX__LIMITS__HOST__REQUESTS_PER_SECOND": "1000",
+            # So slow that a reader of the stream can be killed amid it.
+            "TELEX__LIMITS__SINK__MESSAGES_PER_SECOND": "20",
             "TELEX__CLASSIFIER__TOPICS": str(self.topics),
         }
+        return command, environment
+
+    def telex(self, *arguments):
+        command, environment = self.command(*arguments)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             raise SystemExit(f"telex {arguments}: {done.returncode}\n{done.stderr[-2000:]}")
@@ -96,6 +103,43 @@ class Installation:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+class Stream:
+    """The example that reads the console's stream, which may be killed and started again."""
+
+    def __init__(self, stack, pipeline):
+        self.stack, self.pipeline, self.port, self.lines = stack, pipeline, free_port(), []
+        self.start_console()
+        self.start()
+
+    def start_console(self):
+        listen = ["--console-listen", f"127.0.0.1:{self.port}"]
+        command, environment = self.pipeline.command("run", "console", *listen)
+        self.console = spawn(self.stack, command, self.pipeline.folder / "console.log", env=environment)
+
+    def replace_console(self):
+        self.console.terminate()
+        if status := self.console.wait():
+            raise SystemExit(f"the console, with a stream that is read: {status}")
+        self.start_console()
+
+    def start(self):
+        command = ["bash", EXAMPLES / "console.sh", f"http://127.0.0.1:{self.port}", self.pipeline.folder / "stream.last", "language=en"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+        self.stack.callback(self.kill)
+        self.reading = threading.Thread(target=lambda out: self.lines.extend(out), args=[self.process.stdout])
+        self.reading.start()
+
+    def kill(self):
+        """Kills it with its curl, whatever it is at, and takes in what it had printed."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.reading.join()
+
+    def ids(self):
+        return [json.loads(line)["data"]["id"] for line in list(self.lines)]
+
+
 def expect(problems, what, found, wanted):
     if found != wanted:
         problems.append(f"{what}: {found}, not {wanted}")
@@ -109,11 +153,34 @@ def kinds(rows):
     return len(ids), sum("lost" in row for row in rows)
 
 
-def check(pipeline):
-    problems = []
+def streamed(stack, pipeline):
+    """Runs the pipeline once, with a reader of the stream that is killed amid it."""
+    stream = Stream(stack, pipeline)
+    running = threading.Thread(target=pipeline.once)
+    running.start()
+    wait("the stream, its first articles", lambda: len(stream.lines) > ITEMS // 10, stream.process)
+    stream.kill()
+    seen = len(stream.lines)
+    stream.replace_console()
+    running.join()
+    stream.start()
+    wait("the stream, all articles", lambda: len(set(stream.ids())) >= ITEMS, stream.process)
+    stream.kill()
+    stream.console.terminate()
+    found = stream.ids()
+    # The one that was printed last before the kill may not have been noted.
+    again = [article for n, article in enumerate(found) if article in found[:n]]
+    if len(set(found)) != ITEMS or again not in ([], found[seen - 1 : seen]):
+        return [f"the stream: {len(set(found))} of {ITEMS} articles, {len(again)} of them twice"]
+    return []
+
+
+def check(stack, folder, site, binary, packages):
+    (folder / "feeds.txt").write_text(f"http://127.0.0.1:{site}/one.xml\n")
+    pipeline = Installation(stack, folder, binary, packages)
     pipeline.tag("harbour*, ships")
     pipeline.telex("topics", "apply")
-    pipeline.once()
+    problems = streamed(stack, pipeline)
     for name in ("python", "javascript"):
         expect(problems, f"{name}, first", kinds(pipeline.consume(name)), (ITEMS, 0))
     expect(problems, "kcat, first", len(pipeline.consume("kcat")), ITEMS)
@@ -126,20 +193,8 @@ def check(pipeline):
     for name in ("python", "javascript"):
         expect(problems, f"{name}, after a replay", kinds(pipeline.consume(name)), (0, 0))
     expect(problems, "kcat, after a replay", len(pipeline.consume("kcat")), ITEMS - 1)
-    return problems
+    said = "consumers: kcat, Python and JavaScript get every article once, lose a lost tag, take no notice of a replay; curl resumes"
+    return problems, said
 
 
-def main():
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        site = start_site(stack, TwoSorts)
-        (folder / "feeds.txt").write_text(f"http://127.0.0.1:{site}/one.xml\n")
-        pipeline = Installation(stack, folder, os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]))
-        if problems := check(pipeline):
-            sys.exit("\n".join(problems))
-    print("consumers: kcat, Python and JavaScript get every article once, lose a lost tag, take no notice of a replay")
-
-
-main()
+run_check(__doc__, 2, TwoSorts, check)

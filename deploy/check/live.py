@@ -3,12 +3,12 @@
 
 usage: live.py TELEX_BINARY [--verbose]
 
-A small news site on loopback, `telex run all` on it, and Prometheus with our rules, all in a temporary folder and on
-free ports. Then:
+A small news site on loopback, `telex run all` with its console on it, and Prometheus with our rules, all in a temporary
+folder and on free ports; the console is asked for pages, and a stream of it is read. Then:
 - every panel's query must give a number (`offset` is left out: nobody waits for last week);
 - every series that an alert or recording rule selects must exist, and every rule must evaluate;
 - no alert may fire on this healthy pipeline;
-- once the pipeline is killed, TelexStageGone must become pending for all five stages.
+- once the pipeline is killed, TelexStageGone must become pending for all five stages, and TelexConsoleGone.
 Needs prometheus in the path. Takes about 40 seconds, on a busy machine up to four minutes, and ends by itself.
 """
 
@@ -181,31 +181,58 @@ def check(prometheus):
 
 
 def killed(prometheus, telex):
-    """Kills the pipeline and waits for Prometheus to see that its stages are gone."""
+    """Kills the pipeline and waits for Prometheus to see that its stages and its console are gone."""
     telex.kill()
     telex.wait()
-    gone = 'count(ALERTS{alertname="TelexStageGone"})'
+    gone = {"TelexStageGone": STAGES, "TelexConsoleGone": 1}
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
-        if prometheus.numbers(gone) == [float(STAGES)]:
+        seen = {name: prometheus.numbers(f'count(ALERTS{{alertname="{name}"}})') for name in gone}
+        if seen == {name: [float(count)] for name, count in gone.items()}:
             return []
         time.sleep(1)
-    return [f"TelexStageGone does not see a killed pipeline: {prometheus.numbers(gone)}"]
+    return [f"a killed pipeline is not seen as gone: {seen}"]
 
 
-def start_telex(stack, folder, binary, site):
-    feeds, port = folder / "feeds.txt", free_port()
+@contextlib.contextmanager
+def asked(console):
+    """Asks a console for this and that, again and again, and reads a stream of it."""
+    ended = threading.Event()
+
+    def ask():
+        while not ended.wait(0.5):
+            for path in ("/", "/articles?q=sanctions", "/feeds", "/api/v1/status", "/feeds/nato.atom", "/nowhere"):
+                with contextlib.suppress(OSError):
+                    get(f"{console}{path}")
+
+    asking = threading.Thread(target=ask)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(urllib.request.urlopen(f"{console}/api/v1/events", timeout=START_SECONDS))
+        asking.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            asking.join()
+
+
+def start_telex(stack, folder, binary, site, requests=2):
+    feeds, port, console = folder / "feeds.txt", free_port(), free_port()
     feeds.write_text("".join(f"http://127.0.0.1:{site}/{f}.xml\n" for f in ("one", "two", "torn", "absent")))
     # Slow enough that pages are still fetched while Prometheus looks, fast enough to have waits for the host.
     environment = {
-        "TELEX__LIMITS__HOST__REQUESTS_PER_SECOND": "2",
+        "TELEX__LIMITS__HOST__REQUESTS_PER_SECOND": str(requests),
         "TELEX__LIMITS__CLASSIFIER__MESSAGES_PER_SECOND": "50",
         "PATH": os.environ["PATH"],
     }
     command = [binary, "run", "all", "--feeds", feeds, "--data-dir", folder / "data", "--fetch", "always",
-               "--allow-address", "127.0.0.0/8", "--metrics-listen", f"127.0.0.1:{port}"]  # fmt: skip
+               "--allow-address", "127.0.0.0/8", "--metrics-listen", f"127.0.0.1:{port}",
+               "--console-listen", f"127.0.0.1:{console}"]  # fmt: skip
     process = spawn(stack, command, folder / "telex.log", env=environment)
     wait("telex", lambda: get(f"http://127.0.0.1:{port}/readyz"), process)
+    # It begins after the stages.
+    wait("telex, its console", lambda: get(f"http://127.0.0.1:{console}/api/v1/status"), process)
+    stack.enter_context(asked(f"http://127.0.0.1:{console}"))
     return process, port
 
 
@@ -248,6 +275,19 @@ def start_prometheus(stack, folder, *ports, job="telex"):
     prometheus = Prometheus(port)
     wait("prometheus", lambda: get(f"{prometheus.base}/-/ready"), process)
     return prometheus
+
+
+def run_check(doc, arguments, kind, check):
+    """Runs a check of its own process: it gets a stack, a folder, the port of a news site of that kind and its arguments,
+    which are paths; and gives what is wrong, and what to say where nothing is."""
+    if len(sys.argv) != 1 + arguments:
+        sys.exit(doc)
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        problems, said = check(stack, folder, start_site(stack, kind), *map(os.path.abspath, sys.argv[1:]))
+        if problems:
+            sys.exit("\n".join(problems))
+    print(said)
 
 
 def spawn(stack, command, log, **more):

@@ -16,18 +16,15 @@ import concurrent.futures
 import contextlib
 import json
 import os
-import pathlib
 import re
 import subprocess
-import sys
-import tempfile
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import (
     AclBinding, AclOperation, AclPermissionType, AdminClient, ResourcePatternType, ResourceType, ScramCredentialInfo,
     ScramMechanism, UserScramCredentialUpsertion)  # fmt: skip
 
-from live import ITEMS, Site, free_port, get, spawn, start_kafka, start_site, wait
+from live import ITEMS, Site, free_port, get, run_check, spawn, start_kafka, wait
 
 STAGES = ["poller", "fetcher", "cleaner", "classifier", "sink"]
 # What one run of a stage takes at the most; it takes 2 s on a machine that does nothing else.
@@ -189,32 +186,24 @@ def one_less(cluster, stage, rights):
     return problems
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        feed = f"http://127.0.0.1:{start_site(stack, Site)}/one.xml"
-        binary = os.path.abspath(sys.argv[1])
-        cluster = Cluster(stack, folder, binary, feed)
-        table = subprocess.run([binary, "topics", "rights", "--output", "json"], check=True, capture_output=True, text=True)
-        rights = {}
-        for row in map(json.loads, table.stdout.splitlines()):
-            rights.setdefault(row["role"], []).append(row)
-        cluster.users({f"telex-{role}": rows for role, rows in rights.items()})
-        cluster.users({
-            f"telex-{stage}-{n}": [r for r in rights[stage] if r is not missing]
-            for stage in STAGES for n, missing in enumerate(rights[stage])
-        })  # fmt: skip
-        problems = with_their_rights(cluster)
-        if not problems:
-            with concurrent.futures.ThreadPoolExecutor() as pool:
-                found = pool.map(lambda stage: one_less(cluster, stage, rights[stage]), STAGES)
-                problems = [p for some in found for p in some]
-        if problems:
-            sys.exit("\n".join(problems))
+def check(stack, folder, site, binary):
+    cluster = Cluster(stack, folder, binary, f"http://127.0.0.1:{site}/one.xml")
+    table = subprocess.run([binary, "topics", "rights", "--output", "json"], check=True, capture_output=True, text=True)
+    rights = {}
+    for row in map(json.loads, table.stdout.splitlines()):
+        rights.setdefault(row["role"], []).append(row)
+    cluster.users({f"telex-{role}": rows for role, rows in rights.items()})
+    cluster.users({
+        f"telex-{stage}-{n}": [r for r in rights[stage] if r is not missing]
+        for stage in STAGES for n, missing in enumerate(rights[stage])
+    })  # fmt: skip
+    problems = with_their_rights(cluster)
+    if not problems:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            found = pool.map(lambda stage: one_less(cluster, stage, rights[stage]), STAGES)
+            problems = [p for some in found for p in some]
     count = sum(len(rights[stage]) for stage in STAGES)
-    print(f"security: on SASL_SSL every stage works with its rights alone, and says which of {count} is missing")
+    return problems, f"security: on SASL_SSL every stage works with its rights alone, and says which of {count} is missing"
 
 
-main()
+run_check(__doc__, 1, Site, check)

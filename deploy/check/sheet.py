@@ -4,9 +4,9 @@
 usage: sheet.py TELEX_BINARY FOLDER
 
 live.py checks that every panel's query gives data; whether a panel says something is seen only by looking. A small news
-site that goes on publishing, `telex run all` on it and Prometheus, for five minutes; then each dashboard's panels, where
-and as wide as Grafana puts them, drawn as one page and taken by headless Chromium to FOLDER/NAME.png. It draws
-lines and numbers, not what else Grafana can. Needs prometheus and chromium.
+site that goes on publishing, `telex run all` on it, its console asked all the while, and Prometheus, for five minutes;
+then each dashboard's panels, where and as wide as Grafana puts them, drawn as one page and taken by headless Chromium to
+FOLDER/NAME.png. It draws lines and numbers, not what else Grafana can. Needs prometheus and chromium.
 """
 
 import contextlib
@@ -25,8 +25,10 @@ from live import DEPLOY, Site, start_prometheus, start_site, start_telex, substi
 
 MINUTES = 5
 STEP = 5
-# Seconds between two news of a feed, and between two polls that are asked for.
-NEWS, POLLS = 2, 20
+# Seconds between two news of a feed, and between two polls that are asked for: fewer than the items of a feed hold.
+NEWS, POLLS = 0.25, 8
+# Requests a second that the site bears: a little more than the 12 pages that three feeds bring.
+REQUESTS = 16
 COLOURS = ["#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0", "#508642", "#cca300"]
 # A row of Grafana's grid in pixels, and a column.
 ROW, COLUMN = 38, 62
@@ -36,7 +38,7 @@ class Newsroom(Site):
     """Feeds that have news all the time."""
 
     def feed(self, name, end):
-        text, newest = super().feed(name, end), int(time.time()) // NEWS
+        text, newest = super().feed(name, end), int(time.time() / NEWS)
         # Its items are numbered from 0: the newest of them has the highest number now.
         for number in reversed(range(40)):
             text = text.replace(f"{name} {number}<", f"{name} {newest - number}<").replace(f"{name}-{number}<", f"{name}-{newest - number}<")
@@ -139,7 +141,7 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        _, port = start_telex(stack, folder, binary, start_site(stack, Newsroom))
+        _, port = start_telex(stack, folder, binary, start_site(stack, Newsroom), REQUESTS)
         prometheus = start_prometheus(stack, folder, port)
         end = time.monotonic() + 60 * MINUTES
         while time.monotonic() < end:

@@ -306,12 +306,46 @@ def tags():
     ]
 
 
+def outputs():
+    sink, console = f'{JOB},stage="sink"', "telex_console_requests_total"
+    seconds = "telex_console_request_seconds"
+    slow = f'sum by (route) (rate({seconds}_count{{{JOB}}}[$__rate_interval])) - sum by (route) (rate({seconds}_bucket{{{JOB},le="0.1"}}[$__rate_interval]))'
+    return [
+        (
+            "Sinks",
+            [
+                panel("Stored", "cps", (rate("telex_sink_rows_total", by="sink"), "{{sink}}"), about="Articles and withdrawals, by sink. Each of several sinks stores all of them.", width=8),
+                panel("Seconds of a batch", "s", *quantiles("telex_sink_store_seconds", JOB, "sink"), about="From rows to a durable commit.", width=8),
+                panel("Rows of a batch", "short", *quantiles("telex_batch_messages", sink), about="Small batches mean that the sink keeps up.", width=8),
+                panel("Batches that could not be stored", "cps", (rate("telex_sink_errors_total", by="sink"), "{{sink}}"), about="They come again. `/readyz` and the log of the sink say why.", width=8),
+                panel("Held", "short", (f"max by (sink) (telex_sink_held{{{JOB}}})", "{{sink}}"),
+                      about="1 from a batch that could not be stored to the next that could; five minutes while articles wait are TelexSinkHeld.", width=8, limits=(0.5, 1)),
+                panel("Passed over", "cps", (rate("telex_dropped_total", sink, "reason"), "{{reason}}"),
+                      about="already_stored: read again after a restart. outdated: a newer revision is there.", width=8),
+                panel("Age of the oldest article that waits", "s", (f"max(telex_lag_seconds{{{sink}}})", "oldest"), about="Read from the topic of all articles, not yet stored.", limits=(900,)),
+                panel("Articles that wait", "short", (f"sum(telex_lag_messages{{{sink}}})", "waiting"), about="On Kafka the marks of transactions count until they are passed."),
+            ],
+        ),
+        (
+            "Console",
+            [
+                panel("Requests by route", "cps", (rate(f"{seconds}_count", by="route"), "{{route}}"), about="Pages, the API, feeds; none: no such address."),
+                panel("Requests by status", "cps", (rate(console, by="status"), "{{status}}"), about="503: it waits for a turn too long, a question took over 3 s, or there is no database.", stack=True),
+                panel("Seconds to an answer", "s", *quantiles(seconds, which=(0.5, 0.99)), about="To its head; streams have one at once.", width=8, limits=(0.1,)),
+                panel("Slow answers", "cps", (slow, "{{route}}"), about="Those that took over 0.1 s, by route.", width=8),
+                panel("Streams", "short", (f"sum by (instance) (telex_console_streams{{{JOB}}})", "{{instance}}"), about="Of server-sent events that are read; 64 a process at most.", width=8, limits=(48, 64)),
+            ],
+        ),
+    ]
+
+
 def main():
     all_of_them = {
         "overview": dashboard("overview", "Telex: overview", overview()),
         "stages": dashboard("stages", "Telex: stages", stages(), per_stage=True),
         "feeds": dashboard("feeds", "Telex: feeds and pages", feeds()),
         "tags": dashboard("tags", "Telex: tags", tags()),
+        "outputs": dashboard("outputs", "Telex: sinks and console", outputs()),
     }
     check, stale = "--check" in sys.argv[1:], []
     for name, content in all_of_them.items():
