@@ -55,7 +55,7 @@ pub enum PostgresError {
     },
     /// The user may not do what is needed.
     #[error(
-        "PostgreSQL at {target} does not allow this user to do that; GRANT CREATE ON DATABASE to it, or make the schema telex its own"
+        "PostgreSQL at {target} does not allow this user to do that; GRANT CREATE ON DATABASE to it, or make the schema telex its own, or let another user make the tables and GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA telex, anew after each upgrade"
     )]
     Forbidden {
         /// The server.

@@ -1,7 +1,9 @@
 //! Stories that many replicas give.
 
+use std::sync::Barrier;
+
 use telex_model::Tagged;
-use telex_sink::Sink;
+use telex_sink::{Sink, SinkError};
 
 use super::{server, sink};
 use crate::support::{LOG, Said, article, minute, put, rows, store_from};
@@ -35,20 +37,36 @@ fn replicas_that_store_versions_at_once_give_one_story() {
     let Some(server) = server() else { return };
     let database = server.database();
     sink(server, &database).connect().expect("made");
-    std::thread::scope(|scope| {
-        for site in 0..4_u32 {
-            let mut sink = sink(server, &database);
-            scope.spawn(move || {
-                for text in 0..20_u32 {
-                    let said = [put(&report(text, site))];
-                    let stored = rows(site, u64::from(text), minute(0), &said, |rows| {
+    let together = Barrier::new(4);
+    let failed: Vec<SinkError> = std::thread::scope(|scope| {
+        let site = |site: u32| {
+            let (mut sink, together) = (sink(server, &database), &together);
+            // The others wait at the barrier: nobody may leave early.
+            let print = move |text: u32| {
+                together.wait();
+                let said = [put(&report(text, site))];
+                let mut store = || {
+                    rows(site, u64::from(text), minute(0), &said, |rows| {
                         sink.store(LOG, rows)
-                    });
-                    stored.expect("stored");
+                    })
+                };
+                loop {
+                    match store() {
+                        Ok(_) => return None,
+                        Err(busy) if busy.may_pass() => {}
+                        Err(error) => return Some(error),
+                    }
                 }
-            });
-        }
+            };
+            scope.spawn(move || (0..20).filter_map(print).collect::<Vec<_>>())
+        };
+        let sites: Vec<_> = (0..4).map(site).collect();
+        sites
+            .into_iter()
+            .flat_map(|s| s.join().expect("joined"))
+            .collect()
     });
+    assert!(failed.is_empty(), "{failed:?}");
     let mut client = server.client(&database);
     assert_eq!(counted(&mut client), (20, 80));
     let parted = "SELECT count(*) FROM telex.story s JOIN telex.article a ON a.id = s.story
