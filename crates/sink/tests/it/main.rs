@@ -8,6 +8,7 @@
 mod conformance;
 mod copy;
 mod damage;
+mod filters;
 mod json_lines;
 mod parquet;
 mod pipeline;
