@@ -132,11 +132,15 @@ fn an_address_in_use_stops_the_console_only_where_it_was_chosen() {
 }
 
 /// Asks for a stream, or for an answer that is not waited for.
-fn open(port: u16, path: &str) -> TcpStream {
+pub(crate) fn open(port: u16, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let wait = Some(Duration::from_secs(60));
     stream.set_read_timeout(wait).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     stream
 }
 

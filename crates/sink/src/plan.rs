@@ -7,7 +7,7 @@
 //! list is nor what words are frequent.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use crate::articles::{Order, Query};
 use crate::sqlite::labels;
@@ -69,7 +69,7 @@ impl Plan {
         let mut lists = Vec::new();
         let mut shortest = i64::MAX;
         for list in lists_of(query) {
-            let length = list.length(sql, query, if words_first { SHORT } else { COUNTED })?;
+            let length = list.length(sql, query, COUNTED)?;
             if length == 0 {
                 return Ok(None);
             }
@@ -79,6 +79,10 @@ impl Plan {
             } else {
                 lists.push(list);
             }
+        }
+        if words_first && lists.len() > 1 && (SHORT..=COUNTED).contains(&shortest) {
+            // What they have in common is as good as a list.
+            shortest = on_all(sql, query, &lists, SHORT)?;
         }
         let by = match lists.is_empty() {
             _ if words_first && shortest > SHORT => match rows(sql, query)? {
@@ -228,6 +232,20 @@ fn lists_of(query: &Query) -> Vec<List> {
     let source = query.source.iter().map(|s| label(labels::of_domain(s)));
     let language = query.language.iter().map(|l| label(labels::of_language(l)));
     source.chain(tag).chain(language).collect()
+}
+
+/// Counts the articles that are on all of these lists, as far as one more than `most`.
+fn on_all(sql: &Connection, query: &Query, lists: &[List], most: i64) -> rusqlite::Result<i64> {
+    let plan = Plan {
+        by: By::List,
+        lists: lists.to_owned(),
+        terms: SearchTerms::default(),
+    };
+    let mut made = plan.select("1", query);
+    made.text = format!("SELECT count(*) FROM ({} LIMIT ?)", made.text);
+    made.values.push(Value::Integer(most + 1));
+    sql.prepare_cached(&made.text)?
+        .query_row(params_from_iter(&made.values), |row| row.get(0))
 }
 
 /// Gives the rows among which the articles of the time asked for are; none where there is none.

@@ -1,9 +1,11 @@
 //! The console alone, beside stages on Kafka that run elsewhere.
 
+use std::io::Read;
+
 use serde_json::Value;
 
 use crate::cluster::{Cluster, shared};
-use crate::console::{TOKEN, articles, json, post};
+use crate::console::{TOKEN, articles, json, open, post};
 use crate::world::{Started, free_port, get, said, wait_for};
 
 /// A console of an installation on Kafka, and its port.
@@ -48,18 +50,12 @@ fn a_console_alone_shows_and_changes_what_is_on_kafka() {
     assert!(status == 503 && refused.contains("not there yet"), "{refused}");
     let all = json(port, "/api/v1/articles?tag=nato&limit=1").unwrap();
     let id = all["articles"][0]["id"].as_str().unwrap();
-    let mut trace = Value::Null;
-    wait_for("the trace", || {
-        let found = json(other, &format!("/api/v1/articles/{id}/trace"));
-        trace = found.unwrap_or_default();
-        trace["whole"] == true
-    });
+    // It takes seconds to read every topic, on a machine that builds more; then it says so and shows what it found.
+    let mut trace = String::new();
+    let path = format!("/api/v1/articles/{id}/trace");
+    open(other, &path).read_to_string(&mut trace).unwrap();
     let tagged = format!("{}.tagged.nato.v1/", cluster.prefix);
-    let steps = trace["steps"].as_array().unwrap();
-    let found = steps
-        .iter()
-        .any(|s| s["place"].as_str().unwrap().starts_with(&tagged));
-    assert!(found, "{trace}");
+    assert!(trace.contains(&tagged), "{trace}");
 
     for process in [stages, beside, afar] {
         process.signal("TERM");

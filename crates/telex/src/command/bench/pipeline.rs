@@ -73,11 +73,12 @@ pub(super) fn run(context: &Context, args: &BenchPipelineArgs) -> Result<(), Cli
         at_once.wall.as_secs_f64()
     ))?;
     if let Some(console) = at_once.console {
-        let share = 100.0 * console.as_secs_f64() / at_once.cpu.as_secs_f64().max(1e-9);
+        let share = |of: Duration| 100.0 * console.as_secs_f64() / of.as_secs_f64().max(1e-9);
         output::line(&format!(
-            "console  {share:6.2} % of the processor time of the pipeline ({:.2} s of {:.1} s)",
-            console.as_secs_f64(),
-            at_once.cpu.as_secs_f64()
+            "console  {:6.1} % of a core, {:.1} % of what the pipeline used ({:.2} s)",
+            share(at_once.wall),
+            share(at_once.cpu),
+            console.as_secs_f64()
         ))?;
     }
     output::line(&format!(
