@@ -21,7 +21,7 @@ async function check(what, options, act) {
   page.on("pageerror", (error) => wrong.push(`script: ${error.message}`));
   page.on("console", (message) => {
     // An answer that says no, as the test wants it to, is logged as an error too.
-    if (message.type() === "error" && !message.text().includes("status of 4")) wrong.push(message.text());
+    if (message.type() === "error" && !/status of (4|503)/.test(message.text())) wrong.push(message.text());
   });
   page.on("request", (request) => {
     if (!request.url().startsWith(address)) wrong.push(`elsewhere: ${request.url()}`);
@@ -117,6 +117,12 @@ await check("a dead letter is looked at and replayed", {}, async (page) => {
   await page.waitForSelector("text=would be put back");
   await page.click("text=Replay now");
   await page.waitForSelector("h1:has-text('Replayed')");
+  // Loading the result again asks for nothing: no form is sent twice.
+  const sent = [];
+  page.on("request", (request) => sent.push(request.method()));
+  await page.reload();
+  await page.waitForSelector("h1:has-text('Replayed')");
+  assert.ok(!sent.includes("POST"), sent.join(" "));
 });
 
 await check("the overview renews itself", {}, async (page) => {
@@ -124,6 +130,62 @@ await check("the overview renews itself", {}, async (page) => {
   await page.evaluate(() => document.getElementById("live").firstElementChild.setAttribute("data-old", ""));
   await page.waitForFunction(() => !document.querySelector("#live [data-old]"));
   assert.ok(await page.locator("h1").innerText());
+});
+
+await check("a stream that cannot be had is said and tried again", {}, async (page) => {
+  await page.route("**/events", (route) => route.fulfill({ status: 503, body: "" }));
+  await page.goto("");
+  await page.waitForSelector("text=/Not live since [0-9]{2}:[0-9]{2} UTC/");
+  await page.unroute("**/events");
+  // By itself, and then it is live again.
+  await page.waitForSelector("#live-bar >> text=/^Live$/");
+  await page.evaluate(() => document.getElementById("live").firstElementChild.setAttribute("data-old", ""));
+  await page.waitForFunction(() => !document.querySelector("#live [data-old]"));
+});
+
+await check("paused and hidden pages hold no stream", {}, async (page) => {
+  await page.addInitScript(() => {
+    const Stream = window.EventSource;
+    window.streams = [];
+    window.EventSource = class extends Stream {
+      constructor(address) {
+        super(address);
+        window.streams.push(this);
+      }
+    };
+    let hidden = false;
+    Object.defineProperty(document, "hidden", { get: () => hidden });
+    window.hide = (now) => {
+      hidden = now;
+      document.dispatchEvent(new Event("visibilitychange"));
+    };
+  });
+  for (const path of ["", "articles"]) {
+    await page.goto(path);
+    await page.waitForSelector("#live-bar >> text=/^Live$/");
+    const open = () => page.evaluate(() => window.streams.filter((s) => s.readyState !== EventSource.CLOSED).length);
+    assert.equal(await open(), 1);
+    await page.evaluate(() => window.hide(true));
+    assert.equal(await open(), 0, "hidden");
+    await page.evaluate(() => window.hide(false));
+    assert.equal(await open(), 1, "seen again");
+    await page.click("#live-bar button");
+    assert.equal(await open(), 0, "paused");
+    await page.waitForSelector("#live-bar >> text=/Paused at/");
+    await page.evaluate(() => window.hide(false));
+    assert.equal(await open(), 0, "still paused");
+    await page.click("#live-bar button");
+    await page.waitForSelector("#live-bar >> text=/^Live$/");
+  }
+});
+
+await check("new articles are counted, revisions and known ones are not", {}, async (page) => {
+  const known = (await (await page.request.get("api/v1/articles?limit=1")).json()).articles[0].id;
+  const event = (id, revision) => `event: article\nid: 9\ndata: ${JSON.stringify({ id, revision })}\n\n`;
+  const body = event(known, 1) + event("0".repeat(32), 1) + event("0".repeat(32), 1) + event("1".repeat(32), 2) + event("2".repeat(32), 1);
+  await page.route("**/api/v1/events?**", (route) => route.fulfill({ contentType: "text/event-stream", body }));
+  await page.goto("articles");
+  await page.waitForSelector("#fresh >> text=2 new articles");
 });
 
 await check("by keyboard alone", {}, async (page) => {

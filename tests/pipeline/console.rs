@@ -1,12 +1,14 @@
 //! The console beside a running pipeline, and alone.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::world::{Started, World, canonical, finish, free_port, get, said, wait_for};
 
-const TOKEN: &str = "a token for tests, long enough";
+pub(crate) const TOKEN: &str = "a token for tests, long enough";
 
 /// A pipeline with a console, and the port of it.
 fn with_console(world: &World, args: &[&str]) -> (Started, u16) {
@@ -17,12 +19,29 @@ fn with_console(world: &World, args: &[&str]) -> (Started, u16) {
     (Started::new(command), port)
 }
 
-fn json(port: u16, path: &str) -> Option<Value> {
+pub(crate) fn json(port: u16, path: &str) -> Option<Value> {
     let (status, body) = get(port, path)?;
     (status == 200).then(|| serde_json::from_str(&body).ok())?
 }
 
-fn articles(port: u16) -> usize {
+/// Sends JSON with the token; status and answer.
+pub(crate) fn post(port: u16, path: &str, body: &Value) -> Option<(u16, String)> {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, answer) = text.split_once("\r\n\r\n")?;
+    Some((head.split_whitespace().nth(1)?.parse().ok()?, answer.to_owned()))
+}
+
+pub(crate) fn articles(port: u16) -> usize {
     json(port, "/api/v1/articles?limit=200").map_or(0, |a| a["articles"].as_array().map_or(0, Vec::len))
 }
 
@@ -100,6 +119,11 @@ fn an_address_in_use_stops_the_console_only_where_it_was_chosen() {
     let world = World::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
+    // A console alone wants a bus that is there: a mistyped folder is no place for a new one.
+    let alone = finish(world.telex(&["run", "console"]));
+    assert_eq!(alone.status.code(), Some(69), "{}", said(&alone));
+    assert!(said(&alone).contains("holds no bus yet"), "{}", said(&alone));
+    assert!(!world.data().exists());
     for what in ["all", "console"] {
         let out = finish(world.telex(&["run", what, "--console-listen", &listen]));
         assert_eq!(out.status.code(), Some(69), "{}", said(&out));
@@ -126,6 +150,48 @@ fn a_console_needs_no_sink_and_a_sink_something_to_write_to() {
         let out = finish(sink);
         assert_eq!(out.status.code(), Some(78), "{}", said(&out));
         assert!(said(&out).contains("nothing to write to"), "{}", said(&out));
+    }
+}
+
+/// Asks for a stream, or for an answer that is not waited for.
+pub(crate) fn open(port: u16, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let wait = Some(Duration::from_secs(60));
+    stream.set_read_timeout(wait).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    stream
+}
+
+/// Readers of streams and a trace under way hold up no end: a supervisor kills what takes longer than its grace.
+#[test]
+fn readers_hold_up_no_end() {
+    let world = World::new();
+    let expected = world.site.expected().len();
+    let (process, port) = with_console(&world, &["run", "all", "--feeds", "feeds.opml"]);
+    wait_for("all articles", || articles(port) == expected);
+    let (alone, other) = with_console(&world, &["run", "console"]);
+    wait_for("the other console", || articles(other) == expected);
+    for (process, port) in [(alone, other), (process, port)] {
+        let mut streams: Vec<TcpStream> = ["/api/v1/events", "/events", "/events"]
+            .map(|path| open(port, path))
+            .into();
+        for stream in &mut streams {
+            let mut head = [0; 15];
+            stream.read_exact(&mut head).unwrap();
+            assert_eq!(&head, b"HTTP/1.1 200 OK");
+        }
+        streams.push(open(port, &format!("/api/v1/articles/{}/trace", "0".repeat(32))));
+        let begun = Instant::now();
+        process.signal("TERM");
+        let out = process.finish();
+        assert_eq!(out.status.code(), Some(0), "{}", said(&out));
+        // What Docker and systemd give without being asked is 10 s and more; this machine may be busy.
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(30), "{took:?}");
     }
 }
 

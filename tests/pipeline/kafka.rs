@@ -1,5 +1,6 @@
 //! The stages as processes of their own on Apache Kafka.
 
+mod consoles;
 mod pollers;
 
 use telex_model::Stage;

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -11,14 +10,16 @@ use serde::Serialize;
 use telex_stream::Bus;
 use telex_telemetry::Metrics;
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
 
 use crate::events::READERS;
 use crate::failure::Failure;
 use crate::guard;
 use crate::keys::{Keys, SignedIn};
+use crate::letters::Outcomes;
 use crate::look::Looks;
 use crate::render::Renderer;
-use crate::status::{History, Status};
+use crate::status::{Eyes, Good, History, Status};
 use crate::store::Store;
 
 /// What a console shows and may do.
@@ -79,8 +80,14 @@ pub(crate) struct App {
     pub(crate) changing: Arc<Mutex<()>>,
     /// Who puts letters back does so alone: two at once put them back twice.
     pub(crate) replays: Arc<Semaphore>,
+    /// What came of the last replays.
+    pub(crate) replayed: Outcomes,
     /// Places for readers of streams.
     pub(crate) readers: Arc<Semaphore>,
+    /// Whether somebody looks.
+    pub(crate) eyes: Eyes,
+    /// The last looks that succeeded.
+    pub(crate) good: Mutex<Good>,
     /// How the installation does, kept for a moment.
     pub(crate) status: Mutex<Option<(Instant, Arc<Status>)>>,
 }
@@ -88,7 +95,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(parts: Parts) -> Result<Arc<Self>, minijinja::Error> {
         Ok(Arc::new(Self {
-            keys: Keys::new(parts.token.as_deref()),
+            keys: Keys::new(parts.token.as_deref(), &parts.hosts),
             store: Store::new(parts.articles.clone()),
             renderer: Renderer::new()?,
             looks: Looks::new(Arc::clone(&parts.bus), &parts.prefix),
@@ -96,7 +103,10 @@ impl App {
             traces: Arc::new(Semaphore::new(1)),
             changing: Arc::default(),
             replays: Arc::new(Semaphore::new(1)),
+            replayed: Outcomes::default(),
             readers: Arc::new(Semaphore::new(READERS)),
+            eyes: Eyes::default(),
+            good: Mutex::default(),
             status: Mutex::default(),
             parts,
         }))

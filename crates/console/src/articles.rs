@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use telex_model::{ArticleId, Kind, Source, Tagged};
 use telex_operate::without_user;
-use telex_sink::{Articles, Marker, Query, SinkError, StoredArticle};
+use telex_sink::{Articles, Headline, Marker, Query, SinkError, StoredArticle};
 
 use crate::app::App;
 use crate::ask::{self, ARTICLE_FIELDS, Fields};
@@ -67,7 +67,8 @@ pub(crate) fn parse(article: &StoredArticle) -> Result<Tagged, Failure> {
     let parsed = article.parse();
     let mut article = parsed.map_err(|e| Failure::bug(&format!("a stored article: {e}")))?;
     let addresses = [&mut article.url, &mut article.source.feed_url];
-    for address in addresses.into_iter().chain(&mut article.canonical_url) {
+    let more = article.canonical_url.iter_mut().chain(&mut article.lead_image);
+    for address in addresses.into_iter().chain(more) {
         *address = without_user(address);
     }
     Ok(article)
@@ -148,14 +149,22 @@ impl From<Tagged> for ArticleSummary {
 pub(crate) async fn list_json(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<ArticleList>, Failure> {
     let fields = Fields::parse(uri.query().unwrap_or_default(), &ARTICLE_FIELDS)?;
     let query = ask::query(&fields, ON_A_PAGE)?;
-    let found = app.store.ask(move |articles| find(articles, &query)).await?;
-    let last = found.articles.last().filter(|_| found.more);
-    let next = last.map(|a| a.cursor.to_string());
-    let summaries = found.articles.iter().map(|a| parse(a).map(ArticleSummary::from));
-    Ok(Json(ArticleList {
-        articles: summaries.collect::<Result<_, _>>()?,
-        next,
-    }))
+    let asked = app.store.ask(move |articles| {
+        let found = find(articles, &query)?;
+        let last = found.articles.last().filter(|_| found.more);
+        Ok::<_, Failure>(ArticleList {
+            next: last.map(|a| a.cursor.to_string()),
+            articles: summaries(&found.articles)?,
+        })
+    });
+    asked.await.map(Json)
+}
+
+fn summaries(articles: &[StoredArticle]) -> Result<Vec<ArticleSummary>, Failure> {
+    articles
+        .iter()
+        .map(|a| parse(a).map(ArticleSummary::from))
+        .collect()
 }
 
 /// `GET /api/v1/articles/{id}`
@@ -163,15 +172,16 @@ pub(crate) async fn one_json(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
-    let article = parse(&get(&app, &id).await?)?;
-    let json = telex_model::to_json(&article);
-    Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
+    let wanted = telex_operate::article_id(&id)?;
+    let asked = app.store.ask(move |articles| {
+        let article = parse(&get(articles, wanted)?)?;
+        Ok::<_, Failure>(telex_model::to_json(&article))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], asked.await?).into_response())
 }
 
-async fn get(app: &App, id: &str) -> Result<StoredArticle, Failure> {
-    let wanted = telex_operate::article_id(id)?;
-    let found = app.store.ask(move |articles| articles.get(wanted)).await?;
-    found.ok_or_else(|| {
+fn get(articles: &Articles, wanted: ArticleId) -> Result<StoredArticle, Failure> {
+    articles.get(wanted)?.ok_or_else(|| {
         Failure::missing(format!(
             "there is no article {wanted} in the sink; its trace says where it stopped: /trace?article={wanted}"
         ))
@@ -200,6 +210,8 @@ struct ListView<'a> {
     filtered: bool,
     next: Option<String>,
     first: Option<String>,
+    /// Where those that come from now on are told.
+    fresh: Option<String>,
     /// Its own address.
     here: String,
 }
@@ -223,36 +235,59 @@ pub(crate) async fn list_page(
 ) -> Result<Response, Failure> {
     let fields = Fields::parse(uri.query().unwrap_or_default(), &ARTICLE_FIELDS)?;
     let query = ask::query(&fields, ON_A_PAGE)?;
-    let marker = query.search.as_deref().map(Marker::new);
-    let found = app.store.ask(move |articles| find(articles, &query)).await?;
-    let last = found.articles.last().filter(|_| found.more);
-    let next = last.map(|a| fields.with("/articles", "cursor", &a.cursor.to_string()));
-    let rows = found
-        .articles
-        .iter()
-        .map(|a| Ok(row(&parse(a)?, marker.as_ref())));
-    let asked = Asked {
-        q: fields.get("q"),
-        tag: fields.get("tag"),
-        language: fields.get("language"),
-        source: fields.get("source"),
-        since: fields.get("since"),
-        until: fields.get("until"),
-    };
-    let view = ListView {
-        rows: rows.collect::<Result<_, Failure>>()?,
-        topics: app.parts.topics.iter().map(|t| t.name.as_str()).collect(),
-        filtered: ARTICLE_FIELDS
+    let signed_in = app.keys.signed_in(&headers);
+    let own = Arc::clone(&app);
+    let asked = app.store.ask(move |articles| {
+        let marker = query.search.as_deref().map(Marker::new);
+        // Before the articles are read: what comes while they are is new.
+        let last_change = articles.last_change()?;
+        let found = find(articles, &query)?;
+        let last = found.articles.last().filter(|_| found.more);
+        let rows = found
+            .articles
             .iter()
-            .any(|f| *f != "limit" && fields.get(f).is_some()),
-        first: fields
-            .get("cursor")
-            .map(|_| fields.with("/articles", "cursor", "")),
-        asked,
-        next,
-        here: uri.to_string(),
-    };
-    app.page("articles.html", app.keys.signed_in(&headers).as_ref(), view)
+            .map(|a| Ok(row(&parse(a)?, marker.as_ref())));
+        let view = ListView {
+            rows: rows.collect::<Result<_, Failure>>()?,
+            topics: own.parts.topics.iter().map(|t| t.name.as_str()).collect(),
+            filtered: ARTICLE_FIELDS
+                .iter()
+                .any(|f| *f != "limit" && fields.get(f).is_some()),
+            first: fields
+                .get("cursor")
+                .map(|_| fields.with("/articles", "cursor", "")),
+            next: last.map(|a| fields.with("/articles", "cursor", &a.cursor.to_string())),
+            fresh: fresh(&fields, last_change),
+            here: uri.to_string(),
+            asked: Asked {
+                q: fields.get("q"),
+                tag: fields.get("tag"),
+                language: fields.get("language"),
+                source: fields.get("source"),
+                since: fields.get("since"),
+                until: fields.get("until"),
+            },
+        };
+        own.page("articles.html", signed_in.as_ref(), view)
+    });
+    asked.await
+}
+
+/// Address of the stream of what comes after this list; none where nothing new belongs at its head, or where that cannot
+/// be told of an article alone.
+fn fresh(fields: &Fields, last_change: u64) -> Option<String> {
+    if ["q", "cursor", "until"]
+        .into_iter()
+        .any(|f| fields.get(f).is_some())
+    {
+        return None;
+    }
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for name in ["tag", "language", "source"] {
+        query.extend_pairs(fields.get(name).map(|value| (name, value)));
+    }
+    let query = query.append_pair("after", &last_change.to_string()).finish();
+    Some(format!("/api/v1/events?{query}"))
 }
 
 fn row(article: &Tagged, marker: Option<&Marker>) -> Row {
@@ -280,7 +315,6 @@ struct ArticleView {
     title: Vec<Piece>,
     paragraphs: Vec<Vec<Piece>>,
     cut: bool,
-    q: Option<String>,
     authors: Vec<String>,
     published: Option<Timestamp>,
     modified: Option<Timestamp>,
@@ -294,7 +328,16 @@ struct ArticleView {
     tags: Vec<TagView>,
     concepts: Vec<telex_model::Concept>,
     /// Others of the same story, the first seen first.
-    story: Vec<Row>,
+    story: Vec<StoryRow>,
+}
+
+/// Another article of the same story.
+#[derive(Serialize)]
+struct StoryRow {
+    id: ArticleId,
+    title: String,
+    domain: String,
+    first_seen: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -321,17 +364,28 @@ pub(crate) async fn one_page(
     uri: Uri,
 ) -> Result<Response, Failure> {
     let fields = Fields::parse(uri.query().unwrap_or_default(), &["q"])?;
-    let stored = get(&app, &id).await?;
-    let article = parse(&stored)?;
-    let story = story(&app, stored).await?;
-    let story = story
-        .iter()
-        .map(|a| Ok(row(&parse(a)?, None)))
-        .collect::<Result<Vec<Row>, Failure>>()?;
-    let story = story.into_iter().filter(|r| r.id != article.id).collect();
-    let marker = fields.get("q").map(Marker::new);
+    let wanted = telex_operate::article_id(&id)?;
+    let signed_in = app.keys.signed_in(&headers);
+    let own = Arc::clone(&app);
+    let asked = app.store.ask(move |articles| {
+        let stored = get(articles, wanted)?;
+        let story = articles.others_of_story(&stored, IN_A_STORY)?;
+        let view = view(parse(&stored)?, fields.get("q"), story);
+        own.page("article.html", signed_in.as_ref(), view)
+    });
+    asked.await
+}
+
+fn view(article: Tagged, q: Option<&str>, story: Vec<Headline>) -> ArticleView {
+    let marker = q.map(Marker::new);
     let marked = marks::article(&article, marker.as_ref());
-    let view = ArticleView {
+    let headline = |h: Headline| StoryRow {
+        id: h.id,
+        title: h.title,
+        domain: h.domain,
+        first_seen: h.first_seen,
+    };
+    ArticleView {
         id: article.id,
         revision: article.revision,
         link: link(&article.url),
@@ -343,7 +397,6 @@ pub(crate) async fn one_page(
         title: marked.title,
         paragraphs: marked.paragraphs,
         cut: marked.cut,
-        q: fields.get("q").map(str::to_owned),
         kind: article.kind.name(),
         feed_link: link(&article.source.feed_url),
         tags: article.tags.iter().map(tag).collect(),
@@ -358,18 +411,8 @@ pub(crate) async fn one_page(
         fetch_error: article.fetch_error,
         source: article.source,
         concepts: article.concepts.into_iter().take(CONCEPTS).collect(),
-        story,
-    };
-    app.page("article.html", app.keys.signed_in(&headers).as_ref(), view)
-}
-
-/// Reads the articles of the same story; none where it is alone.
-async fn story(app: &App, article: StoredArticle) -> Result<Vec<StoredArticle>, Failure> {
-    let asked = app.store.ask(move |articles| match articles.story_of(&article)? {
-        Some(story) => articles.story(&story.id, IN_A_STORY),
-        None => Ok(Vec::new()),
-    });
-    asked.await
+        story: story.into_iter().map(headline).collect(),
+    }
 }
 
 /// `GET /api/v1/articles/{id}/story`
@@ -377,13 +420,18 @@ pub(crate) async fn story_json(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<ArticleList>, Failure> {
-    let article = get(&app, &id).await?;
-    let story = story(&app, article).await?;
-    let summaries = story.iter().map(|a| parse(a).map(ArticleSummary::from));
-    Ok(Json(ArticleList {
-        articles: summaries.collect::<Result<_, _>>()?,
-        next: None,
-    }))
+    let wanted = telex_operate::article_id(&id)?;
+    let asked = app.store.ask(move |articles| {
+        let story = match articles.story_of(&get(articles, wanted)?)? {
+            Some(story) => articles.story(&story.id, IN_A_STORY)?,
+            None => Vec::new(),
+        };
+        Ok::<_, Failure>(ArticleList {
+            articles: summaries(&story)?,
+            next: None,
+        })
+    });
+    asked.await.map(Json)
 }
 
 fn tag(tag: &telex_model::Tag) -> TagView {

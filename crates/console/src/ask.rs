@@ -6,15 +6,18 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use telex_model::Topic;
-use telex_sink::{Cursor, Order, Query};
+use telex_sink::{Cursor, Marker, Order, Query};
 
 use crate::failure::Failure;
 
 /// Longest search.
 const MAX_SEARCH: usize = 500;
 
-/// Longest of everything else.
+/// Longest of everything else, but for lists, which are as long as a body may be.
 const MAX_VALUE: usize = 2000;
+
+/// Fields that are lists.
+const LISTS: [&str; 2] = ["urls", "labels"];
 
 /// Most articles, feeds, letters in one answer.
 pub(crate) const MAX_LIMIT: usize = 200;
@@ -35,7 +38,7 @@ impl Fields {
                     "{name:?} is not known here; known are: {known}"
                 )));
             }
-            if value.chars().count() > MAX_VALUE {
+            if value.chars().count() > MAX_VALUE && !LISTS.contains(&name.as_ref()) {
                 return Err(Failure::bad(format!(
                     "{name}: longer than {MAX_VALUE} characters"
                 )));
@@ -97,7 +100,7 @@ pub(crate) fn query(fields: &Fields, default_limit: usize) -> Result<Query, Fail
     Ok(Query {
         tag: tag.transpose()?,
         // What is found comes as it was stored, which is as it was seen, but for what was changed since.
-        order: if search.is_some() {
+        order: if search.as_deref().is_some_and(|q| !Marker::new(q).is_empty()) {
             Order::LastStoredFirst
         } else {
             Order::NewestFirst

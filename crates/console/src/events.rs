@@ -16,12 +16,12 @@ use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Serialize;
 use telex_model::{ArticleId, Tagged};
-use telex_sink::{ChangeKind, Changed, Changes};
+use telex_sink::{ChangeKind, Changed, Changes, Query, SinkError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::articles::{self, ArticleSummary};
-use crate::ask::Fields;
+use crate::ask::{self, Fields};
 use crate::failure::Failure;
 use crate::status;
 
@@ -51,7 +51,7 @@ pub(crate) struct Withdrawn {
 struct Reader {
     app: Arc<App>,
     _place: OwnedSemaphorePermit,
-    fields: Fields,
+    wanted: Arc<Wanted>,
     /// Number of the last change that was seen; none before the first look.
     seen: Option<u64>,
     quiet: u32,
@@ -65,7 +65,9 @@ pub(crate) async fn articles(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Failure> {
-    let fields = Fields::parse(uri.query().unwrap_or_default(), &["tag", "language", "after"])?;
+    let known = ["tag", "language", "source", "after"];
+    let fields = Fields::parse(uri.query().unwrap_or_default(), &known)?;
+    let wanted = Arc::new(Wanted(ask::query(&fields, 1)?));
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok());
     let after = last.or(fields.get("after")).map(str::parse::<u64>);
     let seen = after
@@ -74,7 +76,7 @@ pub(crate) async fn articles(
     let reader = Reader {
         _place: place(&app)?,
         app,
-        fields,
+        wanted,
         seen,
         quiet: 0,
         begun: false,
@@ -116,27 +118,35 @@ impl Reader {
         };
         let mut seen = seen;
         loop {
-            let asked = self.app.store.ask(move |a| a.changes(seen, AT_ONCE)).await;
-            let changes = match asked {
-                Err(_) if self.begun => Changes::Following(Vec::new()),
+            let wanted = Arc::clone(&self.wanted);
+            let asked = self
+                .app
+                .store
+                .ask(move |articles| match articles.changes(seen, AT_ONCE)? {
+                    Changes::Lost(last) => Ok::<_, SinkError>(Told {
+                        text: event("lost", Some(last), "{}"),
+                        seen: Some(last),
+                    }),
+                    Changes::Following(changes) => Ok(Told {
+                        text: changes.iter().filter_map(|c| wanted.tell(c)).collect(),
+                        seen: changes.last().map(|c| c.number),
+                    }),
+                });
+            let told = match asked.await {
+                Err(_) if self.begun => Told::default(),
                 asked => asked?,
             };
             self.begun = true;
-            match changes {
-                Changes::Lost(last) => {
-                    self.seen = Some(last);
-                    return Ok((event("lost", Some(last), "{}"), self));
+            match told.seen {
+                Some(last) => {
+                    seen = last;
+                    self.seen = told.seen;
                 }
-                Changes::Following(changes) if !changes.is_empty() => {
-                    seen = changes.last().map_or(seen, |c| c.number);
-                    self.seen = Some(seen);
-                    let told: String = changes.iter().filter_map(|c| self.tell(c)).collect();
-                    if !told.is_empty() {
-                        self.quiet = 0;
-                        return Ok((told, self));
-                    }
-                }
-                Changes::Following(_) => tokio::time::sleep(LOOK).await,
+                None => tokio::time::sleep(LOOK).await,
+            }
+            if !told.text.is_empty() {
+                self.quiet = 0;
+                return Ok((told.text, self));
             }
             self.quiet += 1;
             if self.quiet >= BEAT {
@@ -145,7 +155,20 @@ impl Reader {
             }
         }
     }
+}
 
+/// What is to be told of some changes.
+#[derive(Debug, Default)]
+struct Told {
+    text: String,
+    /// Number of the last; none where there was none.
+    seen: Option<u64>,
+}
+
+/// Which articles a reader asked for.
+struct Wanted(Query);
+
+impl Wanted {
     /// Writes a change, where it is of what was asked for.
     fn tell(&self, changed: &Changed) -> Option<String> {
         match &changed.change {
@@ -159,15 +182,26 @@ impl Reader {
     }
 
     fn wants(&self, article: &Tagged) -> bool {
-        let tagged = |tag: &str| article.tags.iter().any(|t| t.topic == tag);
-        let spoken = |language: &str| {
-            let own = article.language.as_deref().unwrap_or_default();
-            own.split('-')
-                .next()
-                .is_some_and(|l| l.eq_ignore_ascii_case(language))
-                || own.eq_ignore_ascii_case(language)
+        let tagged = |tag: &String| article.tags.iter().any(|t| t.topic == *tag);
+        let begins = |own: &str, with: &String| {
+            let (own, with) = (own.to_lowercase() + "-", with.to_lowercase() + "-");
+            own.starts_with(&with)
         };
-        self.fields.get("tag").is_none_or(tagged) && self.fields.get("language").is_none_or(spoken)
+        let ends = |own: &str, with: &String| {
+            let (own, with) = (
+                format!(".{own}").to_lowercase(),
+                format!(".{with}").to_lowercase(),
+            );
+            own.ends_with(&with)
+        };
+        let language = article.language.as_deref().unwrap_or_default();
+        self.0.tag.as_ref().is_none_or(tagged)
+            && self.0.language.as_ref().is_none_or(|l| begins(language, l))
+            && self
+                .0
+                .source
+                .as_ref()
+                .is_none_or(|s| ends(&article.source.domain, s))
     }
 }
 
@@ -182,6 +216,8 @@ fn of(name: &str, id: u64, data: &impl Serialize) -> String {
 /// Writes an event; data of several lines as such.
 fn event(name: &str, id: Option<u64>, data: &str) -> String {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+    // A bare carriage return ends a line as well.
+    let data = data.replace("\r\n", "\n").replace('\r', "\n");
     let data: String = data.lines().map(|line| format!("data: {line}\n")).collect();
     format!("event: {name}\n{id}{data}\n")
 }
@@ -205,8 +241,8 @@ mod tests {
     #[test]
     fn data_cannot_end_an_event() {
         assert_eq!(
-            event("article", Some(7), "a\n\nid: 9\r\nevent: x"),
-            "event: article\nid: 7\ndata: a\ndata: \ndata: id: 9\ndata: event: x\n\n"
+            event("article", Some(7), "a\n\nid: 9\r\nevent: x\rid: 10"),
+            "event: article\nid: 7\ndata: a\ndata: \ndata: id: 9\ndata: event: x\ndata: id: 10\n\n"
         );
     }
 }

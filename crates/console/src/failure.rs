@@ -103,6 +103,12 @@ impl From<telex_operate::OperateError> for Failure {
     }
 }
 
+impl From<telex_sink::SinkError> for Failure {
+    fn from(error: telex_sink::SinkError) -> Self {
+        Self::unavailable(error.chain())
+    }
+}
+
 impl From<telex_stream::BusError> for Failure {
     fn from(error: telex_stream::BusError) -> Self {
         Self::unavailable(error.to_string())

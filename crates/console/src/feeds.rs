@@ -17,7 +17,7 @@ use telex_poller::list::Listed;
 use crate::app::App;
 use crate::ask::Fields;
 use crate::failure::Failure;
-use crate::guard;
+use crate::guard::{self, Told};
 use crate::look::on_thread;
 use crate::render::link;
 
@@ -146,6 +146,16 @@ struct ListView<'a> {
     health: Option<&'a str>,
     done: Option<&'static str>,
     next: Option<String>,
+    /// What was typed and not taken.
+    typed: Option<Typed<'a>>,
+}
+
+/// What was typed into the form, and what is wrong with it.
+#[derive(Serialize)]
+struct Typed<'a> {
+    urls: &'a str,
+    labels: &'a str,
+    wrong: String,
 }
 
 #[derive(Serialize)]
@@ -200,7 +210,16 @@ pub(crate) async fn page(
     uri: Uri,
 ) -> Result<Response, Failure> {
     let fields = Fields::parse(uri.query().unwrap_or_default(), &FIELDS)?;
-    let chosen = chosen(&app, &fields).await?;
+    show(&app, &headers, &fields, None).await
+}
+
+async fn show(
+    app: &Arc<App>,
+    headers: &HeaderMap,
+    fields: &Fields,
+    typed: Option<Typed<'_>>,
+) -> Result<Response, Failure> {
+    let chosen = chosen(app, fields).await?;
     let done = match fields.get("done") {
         Some("known") => Some("It was on the list already; what was new of it was added."),
         Some("added") => Some("On the list; it is polled at once."),
@@ -217,8 +236,9 @@ pub(crate) async fn page(
         health: fields.get("health"),
         done,
         next: chosen.next.map(|n| fields.with("/feeds", "from", &n.to_string())),
+        typed,
     };
-    app.page("feeds.html", app.keys.signed_in(&headers).as_ref(), view)
+    app.page("feeds.html", app.keys.signed_in(headers).as_ref(), view)
 }
 
 /// `POST /api/v1/feeds`
@@ -252,9 +272,22 @@ pub(crate) async fn add_form(
             .filter(|l| !l.is_empty())
             .collect(),
     };
-    let done = match add(&app, new).await?.added {
-        0 => "known",
-        _ => "added",
+    let done = match add(&app, new).await {
+        Ok(done) if done.added == 0 => "known",
+        Ok(_) => "added",
+        Err(wrong) if wrong.status == StatusCode::BAD_REQUEST => {
+            let typed = Typed {
+                urls: words("urls"),
+                labels: words("labels"),
+                wrong: wrong.detail,
+            };
+            let mut page = show(&app, &headers, &Fields::default(), Some(typed)).await?;
+            *page.status_mut() = wrong.status;
+            // The page says what is wrong.
+            page.extensions_mut().insert(Told);
+            return Ok(page);
+        }
+        Err(failure) => return Err(failure),
     };
     Ok(Redirect::to(&format!("/feeds?done={done}")).into_response())
 }

@@ -14,6 +14,7 @@ use telex_sink::Query;
 use crate::app::App;
 use crate::articles::{self, find};
 use crate::failure::Failure;
+use crate::guard;
 use crate::render::{escape, link};
 
 /// Articles of a feed: a day's of a busy tag for readers that look every hour.
@@ -58,39 +59,42 @@ pub(crate) async fn serve(
         limit: Some(ENTRIES),
         ..Query::default()
     };
-    let found = app.store.ask(move |articles| find(articles, &query)).await?;
-    let articles: Vec<Tagged> = found
-        .articles
-        .iter()
-        .map(articles::parse)
-        .collect::<Result<_, _>>()?;
-    let now = Timestamp::now();
-    let feed = Feed {
-        now,
-        tag: &tag,
-        about: known.map(|t| t.about.as_str()).unwrap_or_default(),
-        base: base(&headers),
-        path: format!("/feeds/{file}"),
-        updated: articles
+    let about = known.map(|t| t.about.clone()).unwrap_or_default();
+    let asked = app.store.ask(move |articles| {
+        let found = find(articles, &query)?;
+        let articles: Vec<Tagged> = found
+            .articles
             .iter()
-            .map(|a| updated(a, now))
-            .max()
-            .unwrap_or(Timestamp::UNIX_EPOCH),
-        articles,
-    };
-    let (kind, text) = if atom {
-        ("application/atom+xml; charset=utf-8", feed.atom())
-    } else {
-        ("application/feed+json; charset=utf-8", feed.json().to_string())
-    };
-    Ok(conditional(&headers, kind, feed.updated, text))
+            .map(articles::parse)
+            .collect::<Result<_, _>>()?;
+        let now = Timestamp::now();
+        let feed = Feed {
+            now,
+            tag: &tag,
+            about: &about,
+            base: base(&headers),
+            path: format!("/feeds/{file}"),
+            updated: articles
+                .iter()
+                .map(|a| updated(a, now))
+                .max()
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+            articles,
+        };
+        let (kind, text) = if atom {
+            ("application/atom+xml; charset=utf-8", feed.atom())
+        } else {
+            ("application/feed+json; charset=utf-8", feed.json().to_string())
+        };
+        Ok::<_, Failure>(conditional(&headers, kind, feed.updated, text))
+    });
+    asked.await
 }
 
 /// The address by which a request came; the host was checked before.
 fn base(headers: &HeaderMap) -> String {
     let text = |name: &HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
-    let proxied = headers.get("x-forwarded-proto").and_then(|v| v.to_str().ok());
-    let scheme = if proxied == Some("https") { "https" } else { "http" };
+    let scheme = if guard::is_https(headers) { "https" } else { "http" };
     format!("{scheme}://{}", text(&header::HOST).unwrap_or("localhost"))
 }
 
@@ -163,7 +167,7 @@ impl Feed<'_> {
         // Writing to a string cannot fail.
         let _ok = write!(
             out,
-            "<id>{base}{path}</id><title>Telex: {tag}</title><subtitle>{about}</subtitle><updated>{updated}</updated>\
+            "<id>urn:telex:feed:{tag}</id><title>Telex: {tag}</title><subtitle>{about}</subtitle><updated>{updated}</updated>\
              <author><name>Telex</name></author><link rel=\"self\" type=\"application/atom+xml\" href=\"{base}{path}\"/>\
              <link rel=\"alternate\" type=\"text/html\" href=\"{base}/articles?tag={tag}\"/>",
             path = escape(&self.path),

@@ -51,10 +51,15 @@ const HEADERS: [(HeaderName, &str); 6] = [
     ),
 ];
 
+/// Marks an answer that says itself what is wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told;
+
 /// Lets through what may pass, and finishes the answer.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let signed_in = app.keys.signed_in(request.headers());
+    app.eyes.look();
     let answer = match check(&app, &request) {
         // Who is told to try again would put all back twice.
         Ok(()) if path.ends_with(REPLAY) => next.run(request).await,
@@ -68,7 +73,8 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
         // Refused before it came to us, as for an address that is no UTF-8.
         let status = answer.status();
         let refused = status.is_client_error() || status.is_server_error();
-        refused.then(|| Arc::new(Failure::new(status, "the request cannot be read")))
+        let told = answer.extensions().get::<Told>().is_some();
+        (refused && !told).then(|| Arc::new(Failure::new(status, "the request cannot be read")))
     });
     let mut answer = match failure {
         Some(failure) => {
@@ -120,32 +126,49 @@ fn check(app: &App, request: &Request) -> Result<(), Failure> {
 
 /// Tells whether a `Host` names this server: an IP address, `localhost`, or one of these names.
 pub(crate) fn is_ours(host: &str, names: &[String]) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    let name = name(host);
     name.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
         || names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Refuses what a page of another site sends. Browsers say where a request comes from; programs say nothing.
-pub(crate) fn same_origin(headers: &HeaderMap) -> Result<(), Failure> {
+/// Gives the name in a host, without its port.
+fn name(host: &str) -> &str {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// Refuses what a page of another site sends. Browsers say where a request comes from; programs say nothing. A proxy may
+/// drop `Sec-Fetch-Site` and put its own `Host`, so pages of the configured names are ours as well.
+pub(crate) fn same_origin(headers: &HeaderMap, names: &[String]) -> Result<(), Failure> {
     let text = |name: &HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
-    let fetched = headers.get("sec-fetch-site").and_then(|v| v.to_str().ok());
     let elsewhere = || Failure::forbidden("this was sent by a page of another site; nothing was changed");
-    if fetched.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
-        return Err(elsewhere());
+    match headers.get("sec-fetch-site").map(|v| v.to_str()) {
+        // No page can say this of itself.
+        Some(Ok("same-origin")) => return Ok(()),
+        None | Some(Ok("none")) => {}
+        Some(_) => return Err(elsewhere()),
     }
     let Some(origin) = text(&header::ORIGIN) else {
         return Ok(());
     };
     let host = origin.split_once("://").map(|(_, host)| host);
-    if host.is_some() && host == text(&header::HOST) {
+    let named = |host: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name(host)));
+    if host.is_some_and(|host| Some(host) == text(&header::HOST) || named(host)) {
         Ok(())
     } else {
         Err(elsewhere())
     }
+}
+
+/// Tells whether the browser speaks TLS, to a proxy before us.
+pub(crate) fn is_https(headers: &HeaderMap) -> bool {
+    let proxied = headers.get("x-forwarded-proto").and_then(|v| v.to_str().ok());
+    // Of several proxies the first names its own.
+    let first = proxied.and_then(|p| p.split(',').next()).map(str::trim);
+    first.is_some_and(|p| p.eq_ignore_ascii_case("https"))
 }
 
 /// Reads a body as text.
@@ -172,6 +195,21 @@ pub(crate) async fn json<T: DeserializeOwned>(headers: &HeaderMap, sent: Body) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_proxy_says_whether_it_speaks_tls() {
+        for (said, https) in [
+            ("https", true),
+            ("HTTPS, http", true),
+            ("http, https", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-proto", HeaderValue::from_static(said));
+            assert_eq!(is_https(&headers), https, "{said}");
+        }
+        assert!(!is_https(&HeaderMap::new()));
+    }
 
     #[test]
     fn knows_its_names() {
@@ -211,15 +249,20 @@ mod tests {
             for (name, value) in named {
                 headers.extend(value.map(|v| (name, HeaderValue::from_static(v))));
             }
-            same_origin(&headers).is_ok()
+            same_origin(&headers, &["desk.example.org".to_owned()]).is_ok()
         };
         assert!(sent(None, None));
         assert!(sent(Some("http://localhost:8430"), Some("same-origin")));
         assert!(sent(None, Some("none")));
+        assert!(sent(Some("null"), Some("same-origin")));
+        assert!(sent(Some("https://desk.example.org"), None));
+        assert!(sent(Some("https://Desk.Example.org:8443"), None));
         for (origin, site) in [
             (Some("http://localhost:8431"), None),
             (Some("http://evil.example"), None),
             (Some("null"), None),
+            (Some("https://desk.example.org.evil.example"), None),
+            (Some("https://desk.example.org"), Some("cross-site")),
             (None, Some("cross-site")),
             (None, Some("same-site")),
         ] {

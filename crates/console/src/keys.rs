@@ -27,6 +27,8 @@ const WRONG: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Keys {
     key: Option<[u8; 32]>,
+    /// Names that the console has beside its addresses.
+    hosts: Vec<String>,
     wrong: Mutex<()>,
 }
 
@@ -39,10 +41,10 @@ pub(crate) struct SignedIn {
 
 impl Keys {
     /// Keys of a token; without one nothing can be changed.
-    pub(crate) fn new(token: Option<&str>) -> Self {
-        let token = token.filter(|t| !t.is_empty());
+    pub(crate) fn new(token: Option<&str>, hosts: &[String]) -> Self {
         Self {
-            key: token.map(|t| blake3::derive_key("telex console token", t.as_bytes())),
+            key: token.and_then(key),
+            hosts: hosts.to_owned(),
             wrong: Mutex::default(),
         }
     }
@@ -53,18 +55,17 @@ impl Keys {
     }
 
     /// Takes a token; gives the cookie to set.
-    pub(crate) async fn sign_in(&self, token: &str) -> Result<String, Failure> {
+    pub(crate) async fn sign_in(&self, headers: &HeaderMap, token: &str) -> Result<String, Failure> {
+        guard::same_origin(headers, &self.hosts)?;
         self.right(token).await?;
         let ends = Timestamp::now().as_second() + SIGNED_IN;
         let value = self.cookie(ends).unwrap_or_default();
-        Ok(format!(
-            "{COOKIE}={value}; Path=/; Max-Age={SIGNED_IN}; HttpOnly; SameSite=Strict"
-        ))
+        Ok(set_cookie(headers, &value, SIGNED_IN))
     }
 
     /// Gives the cookie that takes the other away.
-    pub(crate) fn sign_out() -> String {
-        format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")
+    pub(crate) fn sign_out(headers: &HeaderMap) -> String {
+        set_cookie(headers, "", 0)
     }
 
     /// Looks whether a request comes from a browser that is signed in.
@@ -101,7 +102,7 @@ impl Keys {
     /// # Errors
     /// 401 without a token or with a wrong one, 403 where another site sent it or nothing can be changed at all.
     pub(crate) async fn may_change(&self, headers: &HeaderMap, form: Option<&str>) -> Result<(), Failure> {
-        guard::same_origin(headers)?;
+        guard::same_origin(headers, &self.hosts)?;
         if let Some(token) = bearer(headers) {
             return self.right(token).await;
         }
@@ -140,8 +141,7 @@ impl Keys {
     }
 
     fn equal(&self, token: &str) -> bool {
-        let other = Keys::new(Some(token)).key;
-        match (self.key, other) {
+        match (self.key, key(token)) {
             // Compared in constant time.
             (Some(ours), Some(theirs)) => Hash::from_bytes(ours) == Hash::from_bytes(theirs),
             _ => false,
@@ -156,6 +156,16 @@ impl Keys {
         let hash = blake3::keyed_hash(&self.key?, format!("{what} {text}").as_bytes());
         Some(hash.to_hex().to_string())
     }
+}
+
+fn key(token: &str) -> Option<[u8; 32]> {
+    (!token.is_empty()).then(|| blake3::derive_key("telex console token", token.as_bytes()))
+}
+
+fn set_cookie(headers: &HeaderMap, value: &str, seconds: i64) -> String {
+    // Where only the way to the proxy is safe.
+    let secure = if guard::is_https(headers) { "; Secure" } else { "" };
+    format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
 /// Gives the token of `Authorization: Bearer`; other kinds are for a proxy before us.
@@ -192,7 +202,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_token_and_nothing_else_opens() {
-        let keys = Keys::new(Some("a long token"));
+        let keys = Keys::new(Some("a long token"), &[]);
         assert!(
             keys.may_change(&sent("authorization", "Bearer a long token"), None)
                 .await
@@ -213,7 +223,7 @@ mod tests {
         }
         let nothing = keys.may_change(&HeaderMap::new(), None).await;
         assert_eq!(nothing.expect_err("refused").status, StatusCode::UNAUTHORIZED);
-        for none in [Keys::new(None), Keys::new(Some(""))] {
+        for none in [Keys::new(None, &[]), Keys::new(Some(""), &[])] {
             let refused = none.may_change(&sent("authorization", "Bearer "), None).await;
             assert_eq!(refused.expect_err("read-only").status, StatusCode::FORBIDDEN);
         }
@@ -221,8 +231,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_cookie_opens_with_the_form_of_its_session_alone() {
-        let keys = Keys::new(Some("a long token"));
-        let cookie = keys.sign_in("a long token").await.expect("signed in");
+        let keys = Keys::new(Some("a long token"), &[]);
+        let cookie = keys
+            .sign_in(&HeaderMap::new(), "a long token")
+            .await
+            .expect("signed in");
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"));
         let headers = sent("cookie", &format!("a=b; {}", pair(&cookie)));
         let form = keys.signed_in(&headers).expect("signed in").form;
@@ -237,13 +250,17 @@ mod tests {
             let refused = keys.may_change(&headers, forged).await;
             assert_eq!(refused.expect_err("refused").status, StatusCode::FORBIDDEN);
         }
-        let other = Keys::new(Some("another token"));
+        let other = Keys::new(Some("another token"), &[]);
         assert!(other.signed_in(&headers).is_none());
         let past = keys.cookie(1).expect("a key");
         for forged in [&*past, "", "1", "99999999999.00", ".", "99999999999999999999.0"] {
             let headers = sent("cookie", &format!("{COOKIE}={forged}"));
             assert!(keys.signed_in(&headers).is_none(), "{forged}");
         }
-        assert!(keys.sign_in("wrong").await.is_err());
+        assert!(keys.sign_in(&HeaderMap::new(), "wrong").await.is_err());
+        assert!(!cookie.contains("Secure"));
+        let proxied = sent("x-forwarded-proto", "https");
+        let cookie = keys.sign_in(&proxied, "a long token").await.expect("signed in");
+        assert!(cookie.ends_with("; Secure") && Keys::sign_out(&proxied).ends_with("; Secure"));
     }
 }

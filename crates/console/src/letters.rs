@@ -1,18 +1,19 @@
 //! Dead letters: why they died, what they hold, and putting them back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use telex_model::Stage;
-use telex_operate::{DeadLetters, Letter, OperateError, Replayed};
+use telex_operate::{DeadLetters, Letter, OperateError, Replayed, Survey, without_users};
 use telex_stream::Message;
 
 use crate::app::App;
@@ -27,6 +28,12 @@ const ON_A_PAGE: usize = 100;
 /// Bytes of a payload that a page shows.
 const SHOWN: usize = 64 << 10;
 
+/// Bytes looked at behind them: longer than the part of an address that names its user.
+const CUT: usize = 4 << 10;
+
+/// Replays whose outcome can still be looked at.
+const OUTCOMES: usize = 32;
+
 /// Messages put back per second, so that what dies again does not flood its stage.
 const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(499);
 
@@ -35,7 +42,7 @@ const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(499);
 pub(crate) struct LetterList {
     /// The letters, newest first.
     letters: Vec<Letter>,
-    /// Among the newest 1000 of all stages: how many there are, by stage and reason.
+    /// All there are, by stage and reason.
     groups: Vec<Group>,
 }
 
@@ -46,8 +53,10 @@ pub(crate) struct Group {
     stage: String,
     /// The reason.
     reason: String,
-    /// How many.
-    count: usize,
+    /// How many of them: those listed, which are among the newest 1000 of all stages; of a replay, those put back.
+    count: u64,
+    /// How many there are in all.
+    total: u64,
 }
 
 /// One dead letter with what it holds.
@@ -106,6 +115,7 @@ fn hidden(mut letter: Letter) -> Letter {
     if letter.id.split('/').next().is_some_and(is_secret) {
         letter.detail = None;
     }
+    letter.detail = letter.detail.map(|d| without_users(&d).into_owned());
     letter
 }
 
@@ -122,18 +132,23 @@ fn matching(letters: &[Letter], fields: &Fields, limit: usize) -> Result<Vec<Let
     Ok(letters.iter().filter(fits).take(limit).cloned().collect())
 }
 
-fn groups(letters: &[Letter]) -> Vec<Group> {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for letter in letters {
+/// Counts what is listed of all there are.
+fn groups(survey: &Survey) -> Vec<Group> {
+    let mut listed: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for letter in &survey.newest {
         let stage = letter.id.split('/').next().unwrap_or_default();
-        *counts.entry((stage, &letter.reason)).or_default() += 1;
+        *listed.entry((stage, &letter.reason)).or_default() += 1;
     }
-    let group = |((stage, reason), count): ((&str, &str), usize)| Group {
-        stage: stage.to_owned(),
-        reason: reason.to_owned(),
-        count,
+    let group = |((stage, reason), total): (&(Stage, String), &u64)| Group {
+        stage: stage.to_string(),
+        reason: reason.clone(),
+        count: listed
+            .get(&(stage.name(), reason.as_str()))
+            .copied()
+            .unwrap_or_default(),
+        total: *total,
     };
-    counts.into_iter().map(group).collect()
+    survey.counts.iter().map(group).collect()
 }
 
 /// `GET /api/v1/dead-letters`
@@ -144,14 +159,14 @@ pub(crate) async fn list_json(
 ) -> Result<Json<LetterList>, Failure> {
     let fields = Fields::parse(uri.query().unwrap_or_default(), &["stage", "reason", "limit"])?;
     let limit = fields.limit(ON_A_PAGE)?;
-    let letters = app.looks.letters().await?;
-    let mut chosen = matching(&letters, &fields, limit)?;
+    let survey = app.looks.letters().await?;
+    let mut chosen = matching(&survey.newest, &fields, limit)?;
     if !app.keys.may_see(&headers).await? {
         chosen = chosen.into_iter().map(hidden).collect();
     }
     Ok(Json(LetterList {
         letters: chosen,
-        groups: groups(&letters),
+        groups: groups(&survey),
     }))
 }
 
@@ -159,6 +174,8 @@ pub(crate) async fn list_json(
 struct ListView<'a> {
     letters: Vec<Letter>,
     groups: Vec<Group>,
+    /// There are more than are listed.
+    older: bool,
     stage: Option<&'a str>,
     reason: Option<&'a str>,
     more: bool,
@@ -171,16 +188,18 @@ pub(crate) async fn page(
     uri: Uri,
 ) -> Result<Response, Failure> {
     let fields = Fields::parse(uri.query().unwrap_or_default(), &["stage", "reason"])?;
-    let all = app.looks.letters().await?;
-    let mut letters = matching(&all, &fields, ON_A_PAGE + 1)?;
+    let survey = app.looks.letters().await?;
+    let mut letters = matching(&survey.newest, &fields, ON_A_PAGE + 1)?;
     let more = letters.len() > ON_A_PAGE;
     letters.truncate(ON_A_PAGE);
     if app.keys.signed_in(&headers).is_none() {
         letters = letters.into_iter().map(hidden).collect();
     }
+    let groups = groups(&survey);
     let view = ListView {
         letters,
-        groups: groups(&all),
+        older: groups.iter().any(|g| g.total > g.count),
+        groups,
         stage: fields.get("stage"),
         reason: fields.get("reason"),
         more,
@@ -195,11 +214,45 @@ async fn get(app: &App, id: String) -> Result<(Letter, Arc<Message>), Failure> {
     Ok((Letter::new(stage(&name)?, &message), message))
 }
 
-fn headers_of(message: &Message) -> BTreeMap<String, String> {
-    message.headers.iter().cloned().collect()
+fn headers_of(message: &Message) -> impl Iterator<Item = (String, String)> {
+    message.headers.iter().cloned()
 }
 
 type Id = (String, String, String);
+
+/// A letter as somebody may see it: without passwords of feeds, unless signed in.
+struct Seen {
+    letter: Letter,
+    headers: BTreeMap<String, String>,
+    value: Option<String>,
+}
+
+fn seen(letter: Letter, message: &Message, all: bool, longest: usize) -> Seen {
+    let value = message.value.as_deref().unwrap_or_default();
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    if all {
+        return Seen {
+            letter,
+            headers: headers_of(message).collect(),
+            value: Some(text(value.get(..longest).unwrap_or(value))),
+        };
+    }
+    if letter.id.split('/').next().is_some_and(is_secret) {
+        return Seen {
+            letter: hidden(letter),
+            headers: BTreeMap::new(),
+            value: None,
+        };
+    }
+    let shown = |text: &str| without_users(text).into_owned();
+    // A little more, so that no password stands at the end of what is cut off.
+    let value = shown(&text(value.get(..longest.saturating_add(CUT)).unwrap_or(value)));
+    Seen {
+        letter: hidden(letter),
+        headers: headers_of(message).map(|(n, v)| (n, shown(&v))).collect(),
+        value: Some(value.chars().take(longest).collect()),
+    }
+}
 
 /// `GET /api/v1/dead-letters/{stage}/{partition}/{offset}`
 pub(crate) async fn one_json(
@@ -208,18 +261,12 @@ pub(crate) async fn one_json(
     headers: HeaderMap,
 ) -> Result<Json<WholeLetter>, Failure> {
     let (letter, message) = get(&app, format!("{stage}/{partition}/{offset}")).await?;
-    let value = message.value.as_deref().unwrap_or_default();
-    if is_secret(&stage) && !app.keys.may_see(&headers).await? {
-        return Ok(Json(WholeLetter {
-            letter: hidden(letter),
-            headers: BTreeMap::new(),
-            value: None,
-        }));
-    }
+    let all = app.keys.may_see(&headers).await?;
+    let seen = seen(letter, &message, all, usize::MAX);
     Ok(Json(WholeLetter {
-        letter,
-        headers: headers_of(&message),
-        value: Some(String::from_utf8_lossy(value).into_owned()),
+        letter: seen.letter,
+        headers: seen.headers,
+        value: seen.value,
     }))
 }
 
@@ -242,36 +289,30 @@ pub(crate) async fn one_page(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let (letter, message) = get(&app, format!("{stage}/{partition}/{offset}")).await?;
-    let value = message.value.as_deref().unwrap_or_default();
     let signed_in = app.keys.signed_in(&headers);
-    let secret = is_secret(&stage) && signed_in.is_none();
-    let value = if secret { &[] } else { value };
-    let letter = if secret { hidden(letter) } else { letter };
+    let seen = seen(letter, &message, signed_in.is_some(), SHOWN);
     let view = OneView {
         stage,
-        secret,
-        article: letter
+        secret: seen.value.is_none(),
+        article: seen
+            .letter
             .key
             .parse::<telex_model::ArticleId>()
             .ok()
             .map(|id| id.to_string()),
-        value: shown(value.get(..SHOWN).unwrap_or(value)),
-        cut: value.len() > SHOWN,
-        headers: if secret {
-            BTreeMap::new()
-        } else {
-            headers_of(&message)
-        },
-        letter,
+        value: shown(seen.value.unwrap_or_default()),
+        cut: seen.letter.bytes > SHOWN,
+        headers: seen.headers,
+        letter: seen.letter,
     };
     app.page("dead_letter.html", signed_in.as_ref(), view)
 }
 
 /// JSON in lines; everything else as it is.
-fn shown(value: &[u8]) -> String {
-    let pretty = serde_json::from_slice::<serde_json::Value>(value).ok();
-    let pretty = pretty.and_then(|json| serde_json::to_string_pretty(&json).ok());
-    pretty.unwrap_or_else(|| String::from_utf8_lossy(value).into_owned())
+fn shown(value: String) -> String {
+    let json = serde_json::from_str::<serde_json::Value>(&value).ok();
+    let pretty = json.and_then(|json| serde_json::to_string_pretty(&json).ok());
+    pretty.unwrap_or(value)
 }
 
 /// `POST /api/v1/dead-letters/replay`
@@ -303,11 +344,71 @@ pub(crate) async fn replay_form(
         reason: text("reason"),
         dry_run: fields.get("dry_run").is_some(),
     };
-    let view = serde_json::json!({
-        "id": replay.id.clone(), "stage": replay.stage.clone(), "reason": replay.reason.clone(),
-        "done": put_back(&app, replay).await?,
-    });
-    app.page("replayed.html", app.keys.signed_in(&headers).as_ref(), view)
+    let asked = Asked {
+        id: replay.id.clone(),
+        stage: replay.stage.clone(),
+        reason: replay.reason.clone(),
+    };
+    let done = put_back(&app, replay).await?;
+    // Elsewhere, so that who loads the result again replays nothing.
+    let at = app.replayed.keep(Outcome { asked, done });
+    Ok(Redirect::to(&format!("/dead-letters/replayed/{at}")).into_response())
+}
+
+/// What a replay was asked for.
+#[derive(Debug, Serialize)]
+struct Asked {
+    id: Option<String>,
+    stage: Option<String>,
+    reason: Option<String>,
+}
+
+/// What came of a replay, to be shown.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    #[serde(flatten)]
+    asked: Asked,
+    done: ReplayDone,
+}
+
+/// What came of the last replays.
+#[derive(Debug, Default)]
+pub(crate) struct Outcomes(Mutex<VecDeque<(i64, Arc<Outcome>)>>);
+
+impl Outcomes {
+    /// Keeps one; gives its number, which is of no other, also after a restart.
+    fn keep(&self, outcome: Outcome) -> i64 {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = kept.back().map_or(0, |(number, _)| number + 1);
+        let number = Timestamp::now().as_microsecond().max(after);
+        if kept.len() == OUTCOMES {
+            kept.pop_front();
+        }
+        kept.push_back((number, Arc::new(outcome)));
+        number
+    }
+
+    fn get(&self, number: i64) -> Option<Arc<Outcome>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter()
+            .find(|(n, _)| *n == number)
+            .map(|(_, outcome)| Arc::clone(outcome))
+    }
+}
+
+/// `GET /dead-letters/replayed/{number}`
+pub(crate) async fn replayed_page(
+    State(app): State<Arc<App>>,
+    Path(number): Path<i64>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let kept = app.replayed.get(number);
+    let outcome = kept.ok_or_else(|| Failure::missing("what came of that replay is not kept any more"))?;
+    app.page(
+        "replayed.html",
+        app.keys.signed_in(&headers).as_ref(),
+        outcome.as_ref(),
+    )
 }
 
 async fn put_back(app: &App, replay: Replay) -> Result<ReplayDone, Failure> {
@@ -320,7 +421,9 @@ async fn put_back(app: &App, replay: Replay) -> Result<ReplayDone, Failure> {
     };
     let stage = replay.stage.as_deref().map(stage).transpose()?;
     // Those that were listed, and no others of the same kind.
-    let listed = app.looks.letters().await?;
+    let survey = app.looks.letters().await?;
+    let listed = Arc::clone(&survey);
+    let alone = replay.id.is_some();
     let (bus, prefix) = (Arc::clone(&app.parts.bus), app.parts.prefix.clone());
     let dry_run = replay.dry_run;
     let done = on_thread(move || -> Result<Replayed, OperateError> {
@@ -342,17 +445,21 @@ async fn put_back(app: &App, replay: Replay) -> Result<ReplayDone, Failure> {
                     l.id.starts_with(&of) && replay.reason.as_ref().is_none_or(|r| l.reason == *r)
                 };
                 // The oldest first, as they came.
-                listed.iter().rev().filter(fits).cloned().collect()
+                listed.newest.iter().rev().filter(fits).cloned().collect()
             }
         };
         letters.replay(&chosen, dry_run, Some(RATE))
     });
     let done = done.await?;
     app.looks.forget();
-    let group = |((stage, reason), count): (&(Stage, String), &u64)| Group {
-        stage: stage.to_string(),
-        reason: reason.clone(),
-        count: usize::try_from(*count).unwrap_or(usize::MAX),
+    let group = |(kind, count): (&(Stage, String), &u64)| Group {
+        stage: kind.0.to_string(),
+        reason: kind.1.clone(),
+        count: *count,
+        total: match survey.counts.get(kind) {
+            Some(total) if !alone => *total.max(count),
+            _ => *count,
+        },
     };
     Ok(ReplayDone {
         dry_run,

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use telex_model::{FeedState, SeenItems, Stage};
-use telex_operate::{DeadLetters, FeedStatus, Feeds, Letter, LetterFilter, OperateError, without_user};
+use telex_model::{FeedState, Stage};
+use telex_operate::{
+    DeadLetters, FeedStatus, Feeds, LetterFilter, OperateError, Survey, without_user, without_users,
+};
 use telex_stream::Bus;
 use telex_telemetry::Metrics;
 use tokio::sync::{Mutex, Semaphore};
@@ -16,8 +18,8 @@ use crate::failure::Failure;
 /// What was read is as good as new for so long.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// Reading again may take this part of the time, at most: one core's twentieth.
-const SHARE: u32 = 20;
+/// Reading again may take this part of the time, at most: a hundredth of one core for each of the two that are read.
+const SHARE: u32 = 100;
 
 /// Dead letters that are listed: the newest.
 pub(crate) const LETTERS: usize = 1000;
@@ -43,7 +45,7 @@ pub(crate) struct Looks {
     bus: Arc<dyn Bus>,
     prefix: String,
     feeds: Place<Vec<FeedStatus>>,
-    letters: Place<Vec<Letter>>,
+    letters: Place<Survey>,
     /// Counts what was changed here.
     changes: AtomicU64,
 }
@@ -64,30 +66,26 @@ impl Looks {
         let looks = Arc::clone(self);
         kept(&self.feeds, &self.changes, move || {
             let mut feeds = Feeds::new(looks.bus.as_ref(), &looks.prefix).list()?;
-            // What the poller needs to know new items by is of no interest here, and most of it.
             for feed in &mut feeds {
                 feed.feed.url = without_user(&feed.feed.url);
-                let Some(state) = &mut feed.state else { continue };
-                state.seen = SeenItems::default();
-                state.sitemaps = SeenItems::default();
-                hide(state);
+                feed.state.iter_mut().for_each(hide);
             }
             Ok(feeds)
         })
         .await
     }
 
-    /// Reads the newest dead letters, the newest first.
-    pub(crate) async fn letters(self: &Arc<Self>) -> Result<Arc<Vec<Letter>>, Failure> {
+    /// Reads the newest dead letters, the newest first, and counts all.
+    pub(crate) async fn letters(self: &Arc<Self>) -> Result<Arc<Survey>, Failure> {
         let looks = Arc::clone(self);
         kept(&self.letters, &self.changes, move || {
             let filter = LetterFilter {
                 limit: LETTERS,
                 ..LetterFilter::default()
             };
-            let mut letters = DeadLetters::new(looks.bus.as_ref(), &looks.prefix).find(&filter)?;
-            letters.reverse();
-            Ok(letters)
+            let mut survey = DeadLetters::new(looks.bus.as_ref(), &looks.prefix).survey(&filter)?;
+            survey.newest.reverse();
+            Ok(survey)
         })
         .await
     }
@@ -105,6 +103,9 @@ fn hide(state: &mut FeedState) {
     let push = state.push.iter_mut().flat_map(|p| [&mut p.hub, &mut p.topic]);
     for address in moved.chain(moving).chain(push) {
         *address = without_user(address);
+    }
+    if let Some(error) = &mut state.last_error {
+        *error = without_users(error).into_owned();
     }
 }
 

@@ -151,6 +151,7 @@ fn reading() -> Vec<Operation> {
             query: &[
                 ("tag", "With this tag only."),
                 ("language", "In this language only."),
+                ("source", "From this domain or one below it only."),
                 (
                     "after",
                     "From behind this event on; the header Last-Event-ID says the same and goes first.",

@@ -50,6 +50,7 @@ fn pages() -> Router<Arc<App>> {
         .route("/feeds/{id}/{deed}", post(feeds::change_form))
         .route("/dead-letters", get(letters::page))
         .route("/dead-letters/replay", post(letters::replay_form))
+        .route("/dead-letters/replayed/{number}", get(letters::replayed_page))
         .route(
             "/dead-letters/{stage}/{partition}/{offset}",
             get(letters::one_page),

@@ -24,9 +24,9 @@ pub(crate) async fn sign_in(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
-    guard::same_origin(&headers)?;
     let fields = Fields::parse(&guard::body(body).await?, &["token"])?;
-    let cookie = app.keys.sign_in(fields.get("token").unwrap_or_default()).await?;
+    let token = fields.get("token").unwrap_or_default();
+    let cookie = app.keys.sign_in(&headers, token).await?;
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
 }
 
@@ -40,5 +40,9 @@ pub(crate) async fn sign_out(
     app.keys
         .may_change(&headers, Some(fields.get("form").unwrap_or_default()))
         .await?;
-    Ok(([(header::SET_COOKIE, Keys::sign_out())], Redirect::to("/")).into_response())
+    Ok((
+        [(header::SET_COOKIE, Keys::sign_out(&headers))],
+        Redirect::to("/"),
+    )
+        .into_response())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header;
@@ -11,21 +11,30 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use telex_model::Stage;
-use telex_operate::{FeedStatus, Letter};
+use telex_operate::{FeedStatus, Letter, Survey};
 use telex_sink::{Articles, Order, Query, SinkError};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::app::App;
+use crate::failure::Failure;
 use crate::look::{self, Count, Counts};
 use crate::render::{ago, span};
 
-/// Between two counts.
+/// Between two counts from the metrics of this process, which cost nothing.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// Between two counts from the bus: on Kafka each asks for the offsets of every group.
+const EVERY_FROM_BUS: Duration = Duration::from_secs(15);
+
+/// Nobody has looked for so long: the bus is left alone.
+const UNSEEN: Duration = Duration::from_secs(60);
 
 /// A look is as good as new for so long.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Counts kept: rates are of the last minute.
-const COUNTS: usize = 13;
+/// Counts are kept for so long: rates are of the last minute.
+const KEPT: SignedDuration = SignedDuration::from_secs(60);
 
 /// A stage so far behind is a problem: a fifth of an hour's news waits.
 const BEHIND: f64 = 300.0;
@@ -35,6 +44,9 @@ const SILENT: SignedDuration = SignedDuration::from_hours(3);
 
 /// A stage that did nothing for so long, while messages waited, is at rest or away.
 const IDLE: SignedDuration = SignedDuration::from_secs(30);
+
+/// What could not be read anew is good enough for so long: a database that is busy for a moment is no outage.
+const GRACE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Parts of all feeds that may fail before it is more than a remark.
 const FAILING: usize = 5;
@@ -119,7 +131,8 @@ pub(crate) struct History(Mutex<VecDeque<Counts>>);
 impl History {
     fn push(&self, counts: Counts) {
         let mut history = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if history.len() == COUNTS {
+        let old = |known: &Counts| counts.at.duration_since(known.at) > KEPT;
+        while history.front().is_some_and(old) {
             history.pop_front();
         }
         history.push_back(counts);
@@ -131,23 +144,59 @@ impl History {
     }
 }
 
+/// Whether somebody looks.
+#[derive(Debug)]
+pub(crate) struct Eyes(watch::Sender<Instant>);
+
+impl Default for Eyes {
+    fn default() -> Self {
+        Self(watch::Sender::new(Instant::now()))
+    }
+}
+
+impl Eyes {
+    /// Somebody looks now.
+    pub(crate) fn look(&self) {
+        self.0.send_replace(Instant::now());
+    }
+}
+
 /// Counts until the console ends.
 pub(crate) async fn count(app: std::sync::Weak<App>) {
-    let mut tick = tokio::time::interval(EVERY);
+    let Some(mut eyes) = app.upgrade().map(|app| app.eyes.0.subscribe()) else {
+        return;
+    };
     loop {
-        tick.tick().await;
         let Some(app) = app.upgrade() else { return };
-        let counted = match &app.parts.metrics {
-            Some(metrics) => Ok(look::of_metrics(metrics)),
+        let every = match &app.parts.metrics {
+            Some(metrics) => {
+                app.history.push(look::of_metrics(metrics));
+                EVERY
+            }
             None => {
-                let (bus, prefix) = (Arc::clone(&app.parts.bus), app.parts.prefix.clone());
-                look::on_thread(move || look::of_bus(bus.as_ref(), &prefix)).await
+                count_bus(&app).await;
+                EVERY_FROM_BUS
             }
         };
-        match counted {
-            Ok(counts) => app.history.push(counts),
-            Err(failure) => tracing::debug!(failure.detail, "the stages cannot be counted"),
+        let metrics = app.parts.metrics.is_some();
+        drop(app);
+        tokio::time::sleep(every).await;
+        if !metrics && !seen(&mut eyes).await {
+            return;
         }
+    }
+}
+
+/// Waits until somebody has looked of late; tells whether anybody still may.
+async fn seen(eyes: &mut watch::Receiver<Instant>) -> bool {
+    eyes.wait_for(|last| last.elapsed() < UNSEEN).await.is_ok()
+}
+
+async fn count_bus(app: &App) {
+    let (bus, prefix) = (Arc::clone(&app.parts.bus), app.parts.prefix.clone());
+    match look::on_thread(move || look::of_bus(bus.as_ref(), &prefix)).await {
+        Ok(counts) => app.history.push(counts),
+        Err(failure) => tracing::debug!(failure.detail, "the stages cannot be counted"),
     }
 }
 
@@ -175,23 +224,24 @@ async fn look(app: &Arc<App>) -> Status {
     let now = Timestamp::now();
     let mut problems = Vec::new();
     let topics: Vec<String> = app.parts.topics.iter().map(|t| t.name.clone()).collect();
-    let stored = app
+    let asked = app
         .store
-        .ask(move |articles| stored(articles, &topics, now))
-        .await;
-    let readable = stored.is_ok();
-    let (newest, tags) = stored.unwrap_or_else(|failure| {
-        problems.push(serious("Articles cannot be read", failure.detail, "/settings"));
-        (None, Vec::new())
-    });
-    let feeds = match app.looks.feeds().await {
-        Ok(feeds) => feeds,
-        Err(failure) => {
-            problems.push(serious("The bus cannot be read", failure.detail, "/settings"));
-            Arc::default()
-        }
-    };
-    let letters = app.looks.letters().await.unwrap_or_default();
+        .ask(move |articles| stored(articles, &topics, now).map(Arc::new));
+    let mut good = app.good.lock().await;
+    let stored = good.stored.or_last(asked.await, now);
+    let feeds = good.feeds.or_last(app.looks.feeds().await, now);
+    let letters = good.letters.or_last(app.looks.letters().await, now);
+    drop(good);
+    problems.extend(stored.problem("Articles cannot be read", now));
+    problems.extend(feeds.problem("The bus cannot be read", now));
+    if feeds.failure.is_none() {
+        problems.extend(letters.problem("Dead letters cannot be read", now));
+    }
+    let Stored { newest, tags } = stored.value.as_deref().cloned().unwrap_or_default();
+    // A database that cannot be read is a problem of its own; so is a bus.
+    let (readable, listed) = (stored.value.is_some(), feeds.value.is_some());
+    let feeds = feeds.value.unwrap_or_default();
+    let letters = letters.value.unwrap_or_default();
     let ends = app.history.ends();
     let stages = ends
         .as_ref()
@@ -200,9 +250,9 @@ async fn look(app: &Arc<App>) -> Status {
     problems.extend(held(app));
     problems.extend(behind(&stages));
     problems.extend(ends.iter().flat_map(|(first, last)| idle(first, last)));
-    problems.extend(silent(&feeds, newest, now).filter(|_| readable || feeds.is_empty()));
+    problems.extend(silent(&feeds, newest, now).filter(|_| listed && (readable || feeds.is_empty())));
     problems.extend(failing(&feeds));
-    problems.extend(dead(&letters, now));
+    problems.extend(dead(&letters.newest, now));
     problems.sort_by_key(|p| !p.serious);
     let serious = problems.iter().find(|p| p.serious);
     let newest_words = newest.map_or("no article yet".to_owned(), |t| {
@@ -227,11 +277,71 @@ async fn look(app: &Arc<App>) -> Status {
     }
 }
 
-fn stored(
-    articles: &Articles,
-    topics: &[String],
-    now: Timestamp,
-) -> Result<(Option<Timestamp>, Vec<TagFlow>), SinkError> {
+/// What the sink's database says.
+#[derive(Debug, Clone, Default)]
+struct Stored {
+    newest: Option<Timestamp>,
+    tags: Vec<TagFlow>,
+}
+
+/// The last looks that succeeded, for when one fails.
+#[derive(Debug, Default)]
+pub(crate) struct Good {
+    stored: LastGood<Stored>,
+    feeds: LastGood<Vec<FeedStatus>>,
+    letters: LastGood<Survey>,
+}
+
+#[derive(Debug)]
+struct LastGood<T>(Option<(Timestamp, Arc<T>)>);
+
+impl<T> Default for LastGood<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+/// What was read now, or the last time that it could be.
+#[derive(Debug)]
+struct Looked<T> {
+    value: Option<Arc<T>>,
+    /// When it was read.
+    at: Option<Timestamp>,
+    /// Why it could not be read now.
+    failure: Option<String>,
+}
+
+impl<T> LastGood<T> {
+    fn or_last(&mut self, read: Result<Arc<T>, Failure>, now: Timestamp) -> Looked<T> {
+        let failure = match read {
+            Ok(value) => {
+                self.0 = Some((now, value));
+                None
+            }
+            Err(failure) => Some(failure.detail),
+        };
+        let (at, value) = self.0.clone().unzip();
+        Looked { value, at, failure }
+    }
+}
+
+impl<T> Looked<T> {
+    /// Says what could not be read, and how old is what is shown.
+    fn problem(&self, what: &str, now: Timestamp) -> Option<Problem> {
+        let fix = self.failure.clone()?;
+        let what = match self.at {
+            Some(at) => format!("{what}: shown as of {}", ago(at, now)),
+            None => what.to_owned(),
+        };
+        let recent = self.at.is_some_and(|at| now.duration_since(at) <= GRACE);
+        Some(Problem {
+            serious: !recent,
+            ..serious(what, fix, "/settings")
+        })
+    }
+}
+
+fn stored(articles: &Articles, topics: &[String], now: Timestamp) -> Result<Stored, SinkError> {
     let newest = Query {
         limit: Some(1),
         order: Order::NewestFirst,
@@ -258,7 +368,8 @@ fn stored(
             day_last_week: count(DAY * 7, DAY)?,
         })
     };
-    Ok((newest, topics.iter().map(flow).collect::<Result<_, _>>()?))
+    let tags = topics.iter().map(flow).collect::<Result<_, _>>()?;
+    Ok(Stored { newest, tags })
 }
 
 fn stages(first: &Counts, last: &Counts) -> Vec<StageStatus> {
@@ -410,6 +521,37 @@ fn by_health(feeds: &[FeedStatus]) -> BTreeMap<String, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_bus_is_left_alone_while_nobody_looks() {
+        let eyes = Eyes::default();
+        let mut seeing = eyes.0.subscribe();
+        assert!(seen(&mut seeing).await);
+        tokio::time::sleep(UNSEEN).await;
+        let hour = Duration::from_secs(3600);
+        assert!(tokio::time::timeout(hour, seen(&mut seeing)).await.is_err());
+        eyes.look();
+        assert!(tokio::time::timeout(hour, seen(&mut seeing)).await.is_ok());
+    }
+
+    #[test]
+    fn a_look_that_fails_shows_the_last_good_one_with_its_age() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
+        let mut good = LastGood::default();
+        let failed = || Err::<Arc<u32>, _>(Failure::unavailable("too many questions"));
+        let none = good.or_last(failed(), now);
+        assert!(none.value.is_none() && none.problem("Unread", now).is_some_and(|p| p.serious));
+        let first = good.or_last(Ok(Arc::new(7)), now);
+        assert_eq!(first.problem("Unread", now), None);
+        for (seconds, serious) in [(40, false), (100, true)] {
+            let later = now + SignedDuration::from_secs(seconds);
+            let kept = good.or_last(failed(), later);
+            assert_eq!(kept.value.as_deref(), Some(&7));
+            let problem = kept.problem("Unread", later).expect("a problem");
+            assert_eq!(problem.serious, serious, "{problem:?}");
+            assert!(problem.what.starts_with("Unread: shown as of "), "{problem:?}");
+        }
+    }
 
     #[test]
     fn rates_are_of_the_time_between_counts() {

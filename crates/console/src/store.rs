@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use telex_sink::{Articles, Interrupt, SinkError};
+use telex_sink::{Articles, Interrupt};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::failure::Failure;
@@ -45,10 +45,11 @@ impl Store {
         })
     }
 
-    /// Asks a question.
-    pub(crate) async fn ask<T: Send + 'static>(
+    /// Asks a question; what is made of the answer, pages of megabytes, is best made there as well, for the threads
+    /// that wait for others serve poller and fetcher too.
+    pub(crate) async fn ask<T: Send + 'static, E: Into<Failure>>(
         self: &Arc<Self>,
-        question: impl FnOnce(&Articles) -> Result<T, SinkError> + Send + 'static,
+        question: impl FnOnce(&Articles) -> Result<T, E> + Send + 'static,
     ) -> Result<T, Failure> {
         let turn = tokio::time::timeout(TURN, Arc::clone(&self.room).acquire_owned()).await;
         let Ok(Ok(place)) = turn else {
@@ -67,10 +68,10 @@ impl Store {
         watched.await.map_err(|e| Failure::bug(&e))?
     }
 
-    fn answer<T>(
+    fn answer<T, E: Into<Failure>>(
         &self,
         sender: oneshot::Sender<Interrupt>,
-        question: impl FnOnce(&Articles) -> Result<T, SinkError>,
+        question: impl FnOnce(&Articles) -> Result<T, E>,
     ) -> Result<T, Failure> {
         let Some(path) = &self.path else {
             return Err(Failure::unavailable(
@@ -84,11 +85,10 @@ impl Store {
             )));
         }
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let told = |error: SinkError| Failure::unavailable(error.chain());
-        let articles = idle.map_or_else(|| Articles::open(path).map_err(told), Ok)?;
+        let articles = idle.map_or_else(|| Articles::open(path), Ok)?;
         // Nobody listens any more only where the runtime ends.
         drop(sender.send(articles.interrupt()));
-        let answer = question(&articles).map_err(told)?;
+        let answer = question(&articles).map_err(Into::into)?;
         // After an error the connection is not used again: the file may be another one now.
         self.idle
             .lock()
@@ -128,7 +128,7 @@ async fn within<T>(
 mod tests {
     use std::time::Instant;
 
-    use telex_sink::{SqliteOptions, SqliteSink};
+    use telex_sink::{SinkError, SqliteOptions, SqliteSink};
 
     use super::*;
 
@@ -140,7 +140,7 @@ mod tests {
             (Some(folder.path().join("articles.sqlite")), "not there yet"),
         ] {
             let failure = Store::new(path)
-                .ask(|_| Ok(()))
+                .ask(|_| Ok::<_, SinkError>(()))
                 .await
                 .expect_err("nothing is there");
             assert!(failure.detail.contains(said), "{}", failure.detail);
@@ -148,7 +148,7 @@ mod tests {
         let damaged = folder.path().join("damaged.sqlite");
         std::fs::write(&damaged, vec![b'x'; 8192]).expect("written");
         let failure = Store::new(Some(damaged))
-            .ask(|_| Ok(()))
+            .ask(|_| Ok::<_, SinkError>(()))
             .await
             .expect_err("damaged");
         assert!(failure.detail.contains("damaged"), "{}", failure.detail);

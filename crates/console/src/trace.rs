@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use telex_model::ArticleId;
-use telex_operate::{Trace, article_id, trace};
+use telex_operate::{article_id, trace};
 
 use crate::app::App;
 use crate::ask::Fields;
@@ -53,15 +53,15 @@ async fn find(app: &App, id: ArticleId) -> Result<TraceOf, Failure> {
     on_thread(move || {
         let _turn = turn;
         let begun = Instant::now();
-        let found: Trace = trace(bus.as_ref(), &prefix, id, &mut |_| begun.elapsed() < TIME)?;
-        let step = |s: &telex_operate::Step| StepOf {
+        let step = |s: telex_operate::Step| StepOf {
             time: s.message.timestamp,
             place: s.place(&prefix),
             said: s.said(),
         };
+        let found = trace(bus.as_ref(), &prefix, id, &mut |_| begun.elapsed() < TIME, step)?;
         Ok(TraceOf {
             id,
-            steps: found.steps.iter().map(step).collect(),
+            steps: found.steps,
             whole: found.whole,
         })
     })

@@ -1,6 +1,6 @@
 //! Dead letters: what could not be processed, and putting it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -17,6 +17,9 @@ use crate::read::read_until;
 
 /// Letters read and put back at once: each may be as large as a message.
 const READ_AT_ONCE: usize = 20;
+
+/// Letters so close to each other are read at once: on Kafka the end of every transaction has an offset too.
+const NEAR: u64 = 2 * READ_AT_ONCE as u64;
 
 /// What a list shows of a dead letter.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -48,6 +51,15 @@ pub struct LetterFilter {
     pub limit: usize,
 }
 
+/// The newest dead letters, and how many there are of each kind.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// The newest, oldest of them first.
+    pub newest: Vec<Letter>,
+    /// All that match, by stage and reason.
+    pub counts: BTreeMap<(Stage, String), u64>,
+}
+
 /// What a replay did, or in a dry run would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replayed {
@@ -75,7 +87,16 @@ impl<'a> DeadLetters<'a> {
     /// # Errors
     /// Where the bus cannot be read.
     pub fn find(&self, filter: &LetterFilter) -> Result<Vec<Letter>, OperateError> {
-        let mut found: Vec<Letter> = Vec::new();
+        self.survey(filter).map(|survey| survey.newest)
+    }
+
+    /// Finds the newest that match, and counts all. Holds none of their values.
+    ///
+    /// # Errors
+    /// Where the bus cannot be read.
+    pub fn survey(&self, filter: &LetterFilter) -> Result<Survey, OperateError> {
+        let mut survey = Survey::default();
+        let found = &mut survey.newest;
         let held = filter.limit.max(1000);
         for stage in Stage::ALL
             .into_iter()
@@ -85,6 +106,8 @@ impl<'a> DeadLetters<'a> {
             read_until(self.bus, &topic, READ_AT_ONCE, &mut |message| {
                 let letter = Letter::new(stage, &message);
                 if filter.reason.as_deref().is_none_or(|r| letter.reason == r) {
+                    let kind = (stage, letter.reason.clone());
+                    *survey.counts.entry(kind).or_default() += 1;
                     found.push(letter);
                 }
                 // Bounded: what is too old to be shown is not held.
@@ -97,7 +120,7 @@ impl<'a> DeadLetters<'a> {
         }
         found.sort_by_key(|l| l.time);
         found.drain(..found.len().saturating_sub(filter.limit));
-        Ok(found)
+        Ok(survey)
     }
 
     /// Reads the dead letter with an id such as `cleaner/3/17`.
@@ -105,41 +128,41 @@ impl<'a> DeadLetters<'a> {
     /// # Errors
     /// Where that is no id, it is not there any more, or the bus cannot be read.
     pub fn get(&self, id: &str) -> Result<Arc<Message>, OperateError> {
-        self.read(id).map(|(_, message)| message)
+        let place = Place::parse(id)?;
+        let read = self.read(place.stage, place.partition, &[place.offset])?;
+        let gone = || OperateError::Missing(format!("there is no dead letter {id}; it may be too old"));
+        read.into_values().next().ok_or_else(gone)
     }
 
-    fn read(&self, id: &str) -> Result<(Stage, Arc<Message>), OperateError> {
-        let wrong = || {
-            OperateError::Wrong(format!(
-                "{id:?} is no dead letter; `telex dead-letters list` shows ids such as cleaner/3/17"
-            ))
-        };
-        let mut parts = id.split('/');
-        let name = parts.next().unwrap_or_default();
-        let stage = Stage::ALL
-            .into_iter()
-            .find(|s| s.name() == name)
-            .ok_or_else(wrong)?;
-        let mut number = || parts.next().and_then(|p| p.parse::<u64>().ok());
-        let (Some(partition), Some(offset)) = (number(), number()) else {
-            return Err(wrong());
-        };
-        let partition = u32::try_from(partition).map_err(|_| wrong())?;
+    /// Reads the letters at these offsets of a partition, ascending; those that are not there any more are left out.
+    fn read(
+        &self,
+        stage: Stage,
+        partition: u32,
+        offsets: &[u64],
+    ) -> Result<BTreeMap<u64, Arc<Message>>, OperateError> {
         let topic = Topic::DeadLetters(stage).name(self.prefix);
+        let ends = self.bus.ends(&topic)?;
         // The embedded bus takes only partitions that there are.
-        let there = self
-            .bus
-            .ends(&topic)?
-            .iter()
-            .any(|e| e.partition == partition && offset < e.end);
-        let read = if there {
-            self.bus.read(&topic, partition, offset, 1)?
-        } else {
-            Vec::new()
-        };
-        let message = read.into_iter().next().filter(|m| m.offset == offset);
-        let gone = || OperateError::Missing(format!("there is no dead letter {id}; it may be too old"));
-        Ok((stage, message.ok_or_else(gone)?))
+        let kept = ends.iter().find(|e| e.partition == partition);
+        let kept = kept.map_or(0..0, |e| e.first..e.end);
+        let wanted: Vec<u64> = offsets.iter().copied().filter(|o| kept.contains(o)).collect();
+        let mut left = wanted.as_slice();
+        let mut found = BTreeMap::new();
+        while let Some(first) = left.first() {
+            // Those close by come with it, for on Kafka every reading begins anew.
+            let near = left.iter().take_while(|o| *o - first < NEAR).count();
+            let messages = self.bus.read(&topic, partition, *first, near)?;
+            let reached = messages.last().map_or(first + 1, |last| last.next);
+            let letters = messages
+                .into_iter()
+                .filter(|m| left.binary_search(&m.offset).is_ok());
+            found.extend(letters.map(|m| (m.offset, m)));
+            left = left
+                .get(left.partition_point(|o| *o < reached)..)
+                .unwrap_or_default();
+        }
+        Ok(found)
     }
 
     /// Puts letters back into the topic and partition that they were read from. They stay in the dead letters, which
@@ -156,19 +179,29 @@ impl<'a> DeadLetters<'a> {
         let back = PutBack::new(self.bus, rate, dry_run);
         let mut done = Replayed::default();
         for letters in letters.chunks(READ_AT_ONCE) {
+            let places: Vec<Place> = letters
+                .iter()
+                .map(|l| Place::parse(&l.id))
+                .collect::<Result<_, _>>()?;
+            let mut offsets: BTreeMap<(Stage, u32), BTreeSet<u64>> = BTreeMap::new();
+            for place in &places {
+                let of = offsets.entry((place.stage, place.partition)).or_default();
+                of.insert(place.offset);
+            }
+            let mut read = BTreeMap::new();
+            for ((stage, partition), offsets) in offsets {
+                let offsets: Vec<u64> = offsets.into_iter().collect();
+                read.insert((stage, partition), self.read(stage, partition, &offsets)?);
+            }
             let mut outputs = Vec::new();
-            for letter in letters {
-                let (stage, message) = match self.read(&letter.id) {
-                    // Too old by now.
-                    Err(OperateError::Missing(_)) => {
-                        done.skipped += 1;
-                        continue;
-                    }
-                    read => read?,
-                };
-                match original(stage, &message, self.prefix) {
+            for (letter, place) in letters.iter().zip(&places) {
+                let of = read.get(&(place.stage, place.partition));
+                // None where it is too old by now, or where only its beginning was kept.
+                let message = of.and_then(|letters| letters.get(&place.offset));
+                match message.and_then(|m| original(place.stage, m, self.prefix)) {
                     Some(output) => {
-                        *done.counts.entry((stage, letter.reason.clone())).or_default() += 1;
+                        let kind = (place.stage, letter.reason.clone());
+                        *done.counts.entry(kind).or_default() += 1;
                         outputs.push(output);
                     }
                     None => done.skipped += 1,
@@ -177,6 +210,34 @@ impl<'a> DeadLetters<'a> {
             back.append(outputs)?;
         }
         Ok(done)
+    }
+}
+
+/// Where a letter stands, as its id says.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    stage: Stage,
+    partition: u32,
+    offset: u64,
+}
+
+impl Place {
+    fn parse(id: &str) -> Result<Self, OperateError> {
+        let parse = || {
+            let mut parts = id.split('/');
+            let name = parts.next()?;
+            let stage = Stage::ALL.into_iter().find(|s| s.name() == name)?;
+            Some(Self {
+                stage,
+                partition: parts.next()?.parse().ok()?,
+                offset: parts.next()?.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| {
+            OperateError::Wrong(format!(
+                "{id:?} is no dead letter; `telex dead-letters list` shows ids such as cleaner/3/17"
+            ))
+        })
     }
 }
 

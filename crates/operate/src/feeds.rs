@@ -1,17 +1,21 @@
 //! The list of feeds on the bus.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use telex_model::{FeedId, FeedRecord, FeedState, Origin, Topic, domain, event, to_json};
+use telex_model::{FeedId, FeedRecord, FeedState, Origin, SeenItems, Topic, domain, event, to_json};
 use telex_poller::list::Listed;
 use telex_stream::{Bus, Output, Route, read_all};
 use url::Url;
 
 use crate::error::OperateError;
+
+/// Characters of a wrong address that are shown.
+const SHOWN: usize = 200;
 
 /// Records appended in one transaction.
 const AT_ONCE: usize = 1000;
@@ -66,7 +70,8 @@ impl<'a> Feeds<'a> {
         Ok(out)
     }
 
-    /// Reads the feeds with what the poller remembers of them, worst first.
+    /// Reads the feeds with what the poller remembers of them, worst first; but for the items by which it knows new
+    /// ones, which are most of it and of interest to the poller alone.
     ///
     /// # Errors
     /// Where the bus cannot be read.
@@ -74,7 +79,9 @@ impl<'a> Feeds<'a> {
         let mut states: HashMap<FeedId, FeedState> = HashMap::new();
         read_all(self.bus, &Topic::FeedState.name(self.prefix), &mut |message| {
             let value = message.value.as_ref();
-            if let Some(state) = value.and_then(|v| serde_json::from_slice::<FeedState>(v).ok()) {
+            if let Some(mut state) = value.and_then(|v| serde_json::from_slice::<FeedState>(v).ok()) {
+                state.seen = SeenItems::default();
+                state.sitemaps = SeenItems::default();
                 states.insert(state.id, state);
             }
         })?;
@@ -287,6 +294,29 @@ pub fn without_user(address: &str) -> String {
     }
 }
 
+/// Takes users and passwords out of every address in a text.
+pub fn without_users(text: &str) -> Cow<'_, str> {
+    const BEFORE: &str = "://";
+    let ends = |c: char| matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | '\\') || c.is_whitespace();
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(BEFORE) {
+        let authority = after.split(ends).next().unwrap_or_default();
+        out.push_str(before);
+        out.push_str(BEFORE);
+        rest = match authority.rfind('@') {
+            Some(at) => after.get(at + 1..).unwrap_or_default(),
+            None => after,
+        };
+    }
+    out.push_str(rest);
+    if out.len() == text.len() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(out)
+    }
+}
+
 /// Reads the address of a feed.
 ///
 /// # Errors
@@ -295,7 +325,10 @@ pub fn web_url(text: &str) -> Result<Url, OperateError> {
     let url = Url::parse(text.trim())
         .ok()
         .filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
-    url.ok_or_else(|| OperateError::Wrong(format!("{text:?} is no http or https URL")))
+    url.ok_or_else(|| {
+        let shown: String = without_users(text).chars().take(SHOWN).collect();
+        OperateError::Wrong(format!("{shown:?} is no http or https URL"))
+    })
 }
 
 #[cfg(test)]
@@ -333,6 +366,21 @@ mod tests {
         assert_eq!(shown, "https://news.example/feed?x=1#y");
         for as_it_is in ["https://news.example", "no address", "mailto:a@b.example", ""] {
             assert_eq!(without_user(as_it_is), as_it_is);
+        }
+        for (text, shown) in [
+            (
+                r#"{"a":"https://reader:hun@ter2@news.example/f","b":"http://x.example/@y"}"#,
+                r#"{"a":"https://news.example/f","b":"http://x.example/@y"}"#,
+            ),
+            (
+                "at ftp://hunter2@a.example and b@c.example",
+                "at ftp://a.example and b@c.example",
+            ),
+            ("://", "://"),
+            ("://@", "://"),
+            ("", ""),
+        ] {
+            assert_eq!(without_users(text), shown);
         }
     }
 }

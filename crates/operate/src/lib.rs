@@ -10,9 +10,9 @@ mod put_back;
 mod read;
 mod trace;
 
-pub use dead_letters::{DeadLetters, Letter, LetterFilter, Replayed};
+pub use dead_letters::{DeadLetters, Letter, LetterFilter, Replayed, Survey};
 pub use error::OperateError;
-pub use feeds::{Declared, FeedStatus, Feeds, statuses, web_url, without_user};
+pub use feeds::{Declared, FeedStatus, Feeds, statuses, web_url, without_user, without_users};
 pub use put_back::{AT_ONCE, PutBack, headers};
 pub use read::{read_until, tags_on_bus};
 pub use trace::{Step, Trace, article_id, trace};

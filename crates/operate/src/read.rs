@@ -5,8 +5,14 @@ use std::sync::Arc;
 use telex_model::Topic;
 use telex_stream::{Bus, BusError, Message};
 
-/// Reads the committed records of a topic that are kept now, partition by partition, `at_once` at a time, until
-/// `each` says that it has had enough; tells whether it had.
+/// Bytes that are to be read at once, as far as the last records tell how large the next will be.
+const BYTES: usize = 16 << 20;
+
+/// Records read first, before it is known how large they are.
+const FIRST: usize = 8;
+
+/// Reads the committed records of a topic that are kept now, partition by partition, at most `at_once` at a time and
+/// fewer where they are large, until `each` says that it has had enough; tells whether it had.
 ///
 /// # Errors
 /// As of [`Bus::read`].
@@ -17,11 +23,13 @@ pub fn read_until(
     each: &mut dyn FnMut(Arc<Message>) -> bool,
 ) -> Result<bool, BusError> {
     for ends in bus.ends(topic)? {
-        let mut from = ends.first;
+        let (mut from, mut number) = (ends.first, FIRST.min(at_once));
         while from < ends.end {
-            let messages = bus.read(topic, ends.partition, from, at_once)?;
+            let messages = bus.read(topic, ends.partition, from, number)?;
             let Some(last) = messages.last() else { break };
             from = last.next;
+            let largest = messages.iter().map(|m| m.size()).max().unwrap_or(1);
+            number = (BYTES / largest.max(1)).min(2 * number).clamp(1, at_once);
             if messages.into_iter().any(&mut *each) {
                 return Ok(true);
             }

@@ -17,7 +17,7 @@ use crate::read::{read_until, tags_on_bus};
 /// Longest foreign text in a line.
 const SHOWN: usize = 120;
 
-/// Records read at once: pages are large.
+/// Records read at once, at most.
 const AT_ONCE: usize = 64;
 
 /// One record of an article.
@@ -29,26 +29,27 @@ pub struct Step {
     pub message: Arc<Message>,
 }
 
-/// The records of an article.
-#[derive(Debug, Clone, Default)]
-pub struct Trace {
-    /// In the order in which they were written.
-    pub steps: Vec<Step>,
+/// The records of an article, or what was kept of them.
+#[derive(Debug, Clone)]
+pub struct Trace<T> {
+    /// In the order in which they were written; records of one time in the order of the flow.
+    pub steps: Vec<T>,
     /// All topics were read to their ends; else there may be more.
     pub whole: bool,
 }
 
 /// Finds every record of an article; `looking` is told the topic before each and, now and then, that the search goes
-/// on, and ends it by `false`.
+/// on, and ends it by `false`. Of each record stays what `keep` makes of it: pages are large.
 ///
 /// # Errors
 /// Where the bus cannot be read.
-pub fn trace(
+pub fn trace<T>(
     bus: &dyn Bus,
     prefix: &str,
     id: ArticleId,
     looking: &mut dyn FnMut(&str) -> bool,
-) -> Result<Trace, OperateError> {
+    keep: impl Fn(Step) -> T,
+) -> Result<Trace<T>, OperateError> {
     let topics = [
         Topic::Tagged,
         Topic::Articles,
@@ -59,7 +60,7 @@ pub fn trace(
     let tags = tags_on_bus(bus, prefix)?.into_iter().map(|(_, topic)| topic);
     let dead = Stage::ALL.map(Topic::DeadLetters);
     let key = id.to_string();
-    let mut found = Trace::default();
+    let (mut found, mut whole) = (Vec::new(), true);
     // Small topics first, for where there is not time for all.
     for topic in tags.chain(dead).chain(topics) {
         let name = topic.name(prefix);
@@ -69,19 +70,22 @@ pub fn trace(
             || read_until(bus, &name, AT_ONCE, &mut |message| {
                 if *message.key == *key.as_bytes() {
                     let topic = topic.clone();
-                    found.steps.push(Step { topic, message });
+                    let order = (message.timestamp, place(&topic));
+                    found.push((order, keep(Step { topic, message })));
                 }
                 read += 1;
                 read % AT_ONCE == 0 && !looking(&name)
             })?;
         if ended {
-            found.sort();
-            return Ok(found);
+            whole = false;
+            break;
         }
     }
-    found.whole = true;
-    found.sort();
-    Ok(found)
+    found.sort_by_key(|(order, _)| *order);
+    Ok(Trace {
+        steps: found.into_iter().map(|(_, kept)| kept).collect(),
+        whole,
+    })
 }
 
 /// Gives the id of an article, given as such or by its address.
@@ -99,14 +103,6 @@ pub fn article_id(text: &str) -> Result<ArticleId, OperateError> {
             "{text:?} is neither the id of an article, 32 hexadecimal digits, nor its address"
         ))
     })
-}
-
-impl Trace {
-    /// By time; records of one time in the order of the flow.
-    fn sort(&mut self) {
-        self.steps
-            .sort_by_key(|step| (step.message.timestamp, place(&step.topic)));
-    }
 }
 
 /// Place of a topic in the flow.

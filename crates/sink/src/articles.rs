@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use rusqlite::types::Value;
+use rusqlite::types::Type;
 use rusqlite::{Connection, InterruptHandle, OptionalExtension, params_from_iter};
 use telex_model::{ArticleId, Tagged};
 
 use crate::error::SinkError;
+use crate::plan::Plan;
 use crate::sqlite::{decode, schema};
-use crate::text::SearchTerms;
 
 /// Rows found at once: what a search costs is paid once for so many, and no reading transaction stays open while
 /// the caller does something else, which would keep the writer from reusing its log.
@@ -29,7 +29,7 @@ pub struct Query {
     pub since: Option<Timestamp>,
     /// First seen before then.
     pub until: Option<Timestamp>,
-    /// From this domain: `example.org` also finds `news.example.org`.
+    /// From this domain: `example.org` also finds `news.example.org`; `org`, without a dot, finds neither.
     pub source: Option<String>,
     /// In this language: `uk` also finds `uk-UA`.
     pub language: Option<String>,
@@ -96,6 +96,19 @@ impl StoredArticle {
     }
 }
 
+/// What a list of other articles shows of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    /// Its id.
+    pub id: ArticleId,
+    /// Its title.
+    pub title: String,
+    /// Where it came from.
+    pub domain: String,
+    /// When the pipeline saw it first.
+    pub first_seen: Timestamp,
+}
+
 /// The stored articles, to be read.
 ///
 /// Sees what is committed at the time of each call; never hinders the sink.
@@ -134,17 +147,17 @@ impl Articles {
     /// # Errors
     /// Where the database cannot be read.
     pub fn count(&self, query: &Query) -> Result<u64, SinkError> {
-        let Some(statement) = Statement::select(
-            "count(*)",
-            &Query {
-                after: None,
-                order: Order::NewestFirst,
-                ..query.clone()
-            },
-        ) else {
-            return Ok(0);
+        let query = Query {
+            after: None,
+            limit: None,
+            order: Order::NewestFirst,
+            ..query.clone()
         };
         let count = || -> rusqlite::Result<i64> {
+            let Some(plan) = Plan::of(&self.sql, &query)? else {
+                return Ok(0);
+            };
+            let statement = plan.count(&query);
             self.sql
                 .prepare_cached(&statement.text)?
                 .query_row(params_from_iter(&statement.values), |row| row.get(0))
@@ -155,10 +168,10 @@ impl Articles {
 
     /// Finds the places of the next articles.
     fn places(&self, query: &Query, limit: usize) -> rusqlite::Result<VecDeque<Cursor>> {
-        let Some(mut statement) = Statement::select("a.first_seen, a.seq", query) else {
+        let Some(plan) = Plan::of(&self.sql, query)? else {
             return Ok(VecDeque::new());
         };
-        statement.order(query, limit);
+        let statement = plan.places(query, limit);
         self.sql
             .prepare_cached(&statement.text)?
             .query_map(params_from_iter(&statement.values), place)?
@@ -187,6 +200,38 @@ impl Articles {
                 .query_row([id.to_string()], place)
                 .optional()?
                 .map_or(Ok(None), |cursor| self.read(cursor))
+        };
+        read().map_err(|e| self.failed(e))
+    }
+
+    /// Reads the headlines of the other articles of an article's story, those seen first before the others, at most so
+    /// many.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn others_of_story(&self, article: &StoredArticle, limit: u32) -> Result<Vec<Headline>, SinkError> {
+        let read = || -> rusqlite::Result<Vec<Headline>> {
+            let mut statement = self.sql.prepare_cached(
+                "SELECT a.id, a.title, a.domain, a.first_seen
+                 FROM story own JOIN story other ON other.story = own.story JOIN article a ON a.seq = other.seq
+                 WHERE own.seq = ?1 AND other.seq <> ?1 ORDER BY a.first_seen, a.seq LIMIT ?2",
+            )?;
+            let wrong = |column, kind, error: Box<dyn std::error::Error + Send + Sync>| {
+                rusqlite::Error::FromSqlConversionFailure(column, kind, error)
+            };
+            let rows = statement.query_map((article.cursor.seq, limit), |row| {
+                let id: String = row.get(0)?;
+                let first_seen = Timestamp::from_millisecond(row.get(3)?);
+                Ok(Headline {
+                    id: id
+                        .parse()
+                        .map_err(|e: telex_model::ParseIdError| wrong(0, Type::Text, e.into()))?,
+                    title: row.get(1)?,
+                    domain: row.get(2)?,
+                    first_seen: first_seen.map_err(|e| wrong(3, Type::Integer, e.into()))?,
+                })
+            })?;
+            rows.collect()
         };
         read().map_err(|e| self.failed(e))
     }
@@ -272,132 +317,8 @@ impl Iterator for Found<'_> {
     }
 }
 
-/// A statement in the making.
-struct Statement {
-    text: String,
-    values: Vec<Value>,
-    /// The side that is ordered and cut off: the tag's own range, where there is a tag; the full-text index, where its
-    /// order is asked for.
-    by: &'static str,
-}
-
-impl Statement {
-    /// Begins a statement; none where nothing can match.
-    fn select(columns: &str, query: &Query) -> Option<Self> {
-        let terms = query.search.as_deref().map(SearchTerms::parse);
-        if terms.as_ref().is_some_and(SearchTerms::is_empty) {
-            return None;
-        }
-        let stored = query.order == Order::LastStoredFirst;
-        let mut made = Self {
-            text: format!("SELECT {columns} FROM "),
-            values: Vec::new(),
-            by: "a",
-        };
-        match (&query.tag, terms) {
-            (tag, Some(terms)) if stored && terms.with.is_some() => {
-                made.by = "s";
-                // A cross join is what SQLite does not turn round.
-                made.text
-                    .push_str("search s CROSS JOIN article a ON a.seq = s.rowid");
-                made.condition("s.search MATCH ?", [terms.joined()]);
-                made.has_tag(tag.as_ref());
-            }
-            (tag, terms) => {
-                made.text.push_str("article a");
-                match tag {
-                    Some(tag) if !stored => {
-                        made.by = "t";
-                        made.text.push_str(" JOIN tag t ON t.seq = a.seq");
-                        made.condition("t.topic = ?", [tag.clone()]);
-                    }
-                    tag => made.has_tag(tag.as_ref()),
-                }
-                made.has_words(terms.unwrap_or_default());
-            }
-        }
-        made.filter(query);
-        made.behind(query);
-        Some(made)
-    }
-
-    fn has_tag(&mut self, tag: Option<&String>) {
-        if let Some(tag) = tag {
-            let condition = "EXISTS (SELECT 1 FROM tag t WHERE t.seq = a.seq AND t.topic = ?)";
-            self.condition(condition, [tag.clone()]);
-        }
-    }
-
-    fn has_words(&mut self, terms: SearchTerms) {
-        let matching = "a.seq IN (SELECT rowid FROM search WHERE search MATCH ?)";
-        if let Some(words) = terms.with {
-            self.condition(matching, [words]);
-        }
-        if let Some(words) = terms.without {
-            self.condition(&format!("NOT {matching}"), [words]);
-        }
-    }
-
-    fn filter(&mut self, query: &Query) {
-        let times = if self.by == "t" { "t" } else { "a" };
-        if let Some(since) = query.since {
-            self.condition(&format!("{times}.first_seen >= ?"), [since.as_millisecond()]);
-        }
-        if let Some(until) = query.until {
-            self.condition(&format!("{times}.first_seen < ?"), [until.as_millisecond()]);
-        }
-        if let Some(language) = &query.language {
-            let prefix = format!("{}-", language.to_lowercase());
-            self.condition("instr(lower(a.language) || '-', ?) = 1", [prefix]);
-        }
-        if let Some(source) = &query.source {
-            let domain = source.to_lowercase();
-            let below = format!(".{domain}");
-            let condition = "(a.domain = ? OR substr(a.domain, -length(?)) = ?)";
-            self.condition(condition, [domain, below.clone(), below]);
-        }
-    }
-
-    fn behind(&mut self, query: &Query) {
-        let Some(after) = query.after else { return };
-        let by = self.by;
-        match query.order {
-            Order::NewestFirst => {
-                self.condition(&format!("({by}.first_seen, {by}.seq) < (?, ?)"), after.values());
-            }
-            Order::OldestFirst => {
-                self.condition(&format!("({by}.first_seen, {by}.seq) > (?, ?)"), after.values());
-            }
-            Order::LastStoredFirst => self.condition(&format!("{by}.rowid < ?"), [after.seq]),
-        }
-    }
-
-    fn condition<V: Into<Value>>(&mut self, condition: &str, values: impl IntoIterator<Item = V>) {
-        let word = if self.values.is_empty() {
-            " WHERE "
-        } else {
-            " AND "
-        };
-        self.text.push_str(word);
-        self.text.push_str(condition);
-        self.values.extend(values.into_iter().map(Into::into));
-    }
-
-    fn order(&mut self, query: &Query, limit: usize) {
-        let by = self.by;
-        let order = match query.order {
-            Order::NewestFirst => format!("{by}.first_seen DESC, {by}.seq DESC"),
-            Order::OldestFirst => format!("{by}.first_seen ASC, {by}.seq ASC"),
-            Order::LastStoredFirst => format!("{by}.rowid DESC"),
-        };
-        self.text.push_str(&format!(" ORDER BY {order} LIMIT ?"));
-        self.values
-            .push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
-    }
-}
-
 impl Cursor {
-    fn values(self) -> [i64; 2] {
+    pub(crate) fn values(self) -> [i64; 2] {
         [self.first_seen, self.seq]
     }
 }

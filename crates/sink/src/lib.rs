@@ -18,6 +18,7 @@ mod error;
 mod follow;
 mod json_lines;
 mod parquet;
+mod plan;
 mod position;
 mod postgres;
 mod retention;
@@ -27,7 +28,9 @@ mod stage;
 mod story;
 mod text;
 
-pub use articles::{Articles, Cursor, Found, Interrupt, Order, ParseCursorError, Query, StoredArticle};
+pub use articles::{
+    Articles, Cursor, Found, Headline, Interrupt, Order, ParseCursorError, Query, StoredArticle,
+};
 pub use copy::copy_database;
 pub use error::{Cause, SinkError};
 pub use follow::{ChangeKind, Changed, Changes, Story};

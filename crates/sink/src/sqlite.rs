@@ -6,6 +6,7 @@
 //! would hide the same statements.
 
 mod forget;
+pub(crate) mod labels;
 mod links;
 pub(crate) mod schema;
 
@@ -163,7 +164,7 @@ fn apply(
     }
     let seq = known.map(|(seq, ..)| seq);
     if let Some(seq) = seq {
-        forget_words_and_tags(tx, seq)?;
+        forget_words_and_labels(tx, seq)?;
     }
     match (row.change, seq) {
         (Change::Put { article, json }, _) => {
@@ -182,7 +183,8 @@ fn apply(
     Ok(Fate::Stored)
 }
 
-fn forget_words_and_tags(tx: &Connection, seq: i64) -> rusqlite::Result<()> {
+fn forget_words_and_labels(tx: &Connection, seq: i64) -> rusqlite::Result<()> {
+    labels::forget(tx, seq)?;
     tx.prepare_cached("DELETE FROM tag WHERE seq = ?1")?
         .execute([seq])?;
     tx.prepare_cached("DELETE FROM search WHERE rowid = ?1")?
@@ -227,6 +229,8 @@ fn put(
     let seq = seq.unwrap_or_else(|| tx.last_insert_rowid());
     tx.prepare_cached("INSERT INTO search(rowid, title, text) VALUES (?1, ?2, ?3)")?
         .execute(params![seq, spaced(&article.title), spaced(&article.text)])?;
+    let (domain, language) = (&article.source.domain, article.language.as_deref());
+    labels::put(tx, seq, first_seen, domain, language)?;
     let mut tags = tx.prepare_cached(
         "INSERT INTO tag(topic, first_seen, seq, score) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET score = max(score, excluded.score)",

@@ -6,6 +6,7 @@
 //! letters, and makes the index several times as large.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
@@ -151,23 +152,31 @@ impl Marker {
         Self(phrases.filter(|p| !p.words.is_empty()).collect())
     }
 
+    /// Tells whether there is no word that must occur.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Finds byte ranges of a text that match, in order, none within another; at most `limit`.
     ///
-    /// Time is linear in the text, for each of the at most 64 terms.
+    /// Time is linear in the text as far as the last of them, for each of the at most 64 terms.
     pub fn find(&self, text: &str, limit: usize) -> Vec<Range<usize>> {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let words: Vec<(Range<usize>, String)> = words(text).collect();
+        // No more words are read than the longest phrase has, and none behind the last mark.
+        let longest = self.0.iter().map(|p| p.words.len()).max().unwrap_or(1);
+        let mut words = words(text);
+        let mut ahead: VecDeque<(Range<usize>, String)> = VecDeque::new();
         let mut found = Vec::new();
-        let mut at = 0;
-        while let Some(rest) = words.get(at..).filter(|r| !r.is_empty() && found.len() < limit) {
-            let longest = self.0.iter().filter_map(|p| p.matches(rest)).max();
-            if let (Some(length), Some((first, _))) = (longest, rest.first()) {
-                let end = rest.get(length - 1).map_or(first.end, |(range, _)| range.end);
-                found.push(first.start..end);
+        while found.len() < limit {
+            ahead.extend(words.by_ref().take(longest - ahead.len()));
+            let Some((first, _)) = ahead.front() else { break };
+            let length = self.0.iter().filter_map(|p| p.matches(&ahead)).max();
+            if let Some((last, _)) = length.and_then(|n| ahead.get(n - 1)) {
+                found.push(first.start..last.end);
             }
-            at += longest.unwrap_or(1);
+            ahead.drain(..length.unwrap_or(1));
         }
         found
     }
@@ -175,8 +184,10 @@ impl Marker {
 
 impl Phrase {
     /// Words at the beginning of the text that the phrase matches.
-    fn matches(&self, text: &[(Range<usize>, String)]) -> Option<usize> {
-        let text = text.get(..self.words.len())?;
+    fn matches(&self, text: &VecDeque<(Range<usize>, String)>) -> Option<usize> {
+        if text.len() < self.words.len() {
+            return None;
+        }
         let last = self.words.len() - 1;
         let same = |(i, (sought, (_, word))): (usize, (&String, &(Range<usize>, String)))| {
             word == sought || (self.prefix && i == last && word.starts_with(sought.as_str()))
@@ -186,7 +197,7 @@ impl Phrase {
             .zip(text)
             .enumerate()
             .all(same)
-            .then_some(text.len())
+            .then_some(self.words.len())
     }
 }
 

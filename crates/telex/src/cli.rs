@@ -214,6 +214,9 @@ pub(crate) struct BenchPipelineArgs {
     /// Number of articles that are all there at once.
     #[arg(long, default_value_t = 5_000, value_name = "N")]
     pub(crate) articles: usize,
+    /// Have a console looked at while all are worked on: both its streams are read, and a page each second.
+    #[arg(long)]
+    pub(crate) console: bool,
     /// Articles per second of the paced measurement [default: half of what was measured before].
     #[arg(long, value_name = "N", value_parser = pace)]
     pub(crate) rate: Option<f64>,

@@ -355,7 +355,7 @@ pub(crate) struct ConsoleConfig {
     pub(crate) listen: Option<std::net::SocketAddr>,
     /// Names by which it may be reached, such as that of a proxy, beside IP addresses and `localhost`.
     pub(crate) hosts: Vec<String>,
-    /// What allows changes to be made; nothing can be changed without. Best in a file that TELEX__CONSOLE__TOKEN_FILE
+    /// What allows changes to be made, 16 characters or more; nothing can be changed without. Best in a file that TELEX__CONSOLE__TOKEN_FILE
     /// names.
     pub(crate) token: Secret,
 }

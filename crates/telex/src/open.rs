@@ -71,7 +71,7 @@ pub(crate) enum Use {
     Run,
     /// It reads and appends beside a runner; the bus is made where there is none.
     Beside,
-    /// It reads; where there is no bus it fails.
+    /// It reads, and may append; where there is no bus it fails.
     Read,
 }
 

@@ -101,6 +101,33 @@ async fn a_tag_is_followed_alone() {
 }
 
 #[tokio::test]
+async fn a_source_and_a_language_are_followed_alone() {
+    let console = Console::with(&[article(1)]).await;
+    let path = "/api/v1/events?source=Paper.example&language=uk";
+    let mut reader = Reader::open(&console, path, None).await;
+    reader.until("event: here").await;
+    let mut stored: Vec<Tagged> = (2..=6).map(article).collect();
+    for (a, (domain, language)) in stored.iter_mut().zip([
+        ("news.paper.example", "en"),
+        ("newspaper.example", "uk"),
+        ("paper.example", "ukx"),
+        ("paper.example.org", "uk"),
+        ("news.paper.example", "uk-UA"),
+    ]) {
+        domain.clone_into(&mut a.source.domain);
+        a.language = Some(language.to_owned());
+    }
+    store(&console, 1, &stored);
+    let text = reader.until(&url(6)).await;
+    let came: Vec<u32> = (2..=6).filter(|n| text.contains(&url(*n))).collect();
+    assert_eq!(came, [6]);
+    for wrong in ["source=a/b", "tag=No+Tag", "colour=red", "after=x"] {
+        let answer = console.get(&format!("/api/v1/events?{wrong}")).await;
+        assert_eq!(answer.status, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn who_was_away_too_long_is_told() {
     let console = Console::with(&[article(1)]).await;
     let mut reader = Reader::open(&console, "/api/v1/events", Some(999_999)).await;

@@ -61,6 +61,17 @@ async fn both_forms_say_the_same() {
 }
 
 #[tokio::test]
+async fn a_feed_keeps_its_id_whatever_the_name_of_the_server() {
+    let console = Console::with(&[article(1)]).await;
+    for host in ["localhost", "desk.example.org"] {
+        let answer = console
+            .send("GET", "/feeds/nato.atom", &[("Host", host)], "")
+            .await;
+        assert_eq!(parse(&answer.body).id, "urn:telex:feed:nato");
+    }
+}
+
+#[tokio::test]
 async fn a_tag_without_articles_is_an_empty_feed() {
     let console = Console::with(&[article(1)]).await;
     for path in ["/feeds/ukraine.atom", "/feeds/ukraine.json"] {

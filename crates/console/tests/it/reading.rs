@@ -59,6 +59,54 @@ async fn articles_are_listed_filtered_and_marked() {
 }
 
 #[tokio::test]
+async fn a_list_says_where_what_comes_after_it_is_told() {
+    let console = Console::with(&[article(1), article(2)]).await;
+    let list = console
+        .page("/articles?tag=nato&source=news.example&language=en&since=2026-11-01")
+        .await;
+    let stream = "/api/v1/events?tag=nato&amp;language=en&amp;source=news.example&amp;after=2";
+    assert!(list.contains(&format!("data-events=\"{stream}\"")), "{list}");
+    // What is new is not at the head of these, or is not known to belong there.
+    for other in ["q=Kyiv", "until=2026-11-30", "cursor=9999999999999.9"] {
+        let list = console.page(&format!("/articles?{other}")).await;
+        assert!(!list.contains("data-events"), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_stays_in_the_form_as_well_as_a_day() {
+    let console = Console::with(&[article(1)]).await;
+    let list = console
+        .page("/articles?since=2026-11-01T08:00:00Z&until=2026-12-01")
+        .await;
+    for field in [
+        r#"<input type="text" name="since" value="2026-11-01T08:00:00Z">"#,
+        r#"<input type="date" name="until" value="2026-12-01">"#,
+    ] {
+        assert!(list.contains(field), "{field}: {list}");
+    }
+}
+
+#[tokio::test]
+async fn an_article_names_the_others_of_its_story() {
+    let text: String = (0..200).map(|n| format!("word{n} ")).collect();
+    let same: Vec<_> = (1..=3)
+        .map(|n| {
+            let mut a = article(n);
+            a.text.clone_from(&text);
+            a.fingerprint = Some("0f0f0f0f0f0f0f0f".to_owned());
+            a
+        })
+        .collect();
+    let console = Console::with(&same).await;
+    let page = console.page(&format!("/articles/{}", same[1].id)).await;
+    let (_, story) = page.split_once("The same story").expect("a story");
+    let (story, _) = story.split_once("</ul>").expect("a list");
+    assert!(story.contains("Report number 1 from Kyiv") && story.contains("Report number 3 from Kyiv"));
+    assert!(!story.contains("Report number 2 from Kyiv"), "{story}");
+}
+
+#[tokio::test]
 async fn pages_of_the_api_meet_every_article_once() {
     let articles: Vec<Tagged> = (1..=7).map(article).collect();
     let console = Console::with(&articles).await;

@@ -274,10 +274,12 @@ async fn dead_letters_are_replayed_after_a_dry_run() {
     let headers = [("Cookie", cookie.as_str())];
     let body = format!("form={form}&id=cleaner%2F0%2F0");
     let answer = send_form(&console, "/dead-letters/replay", &headers, &body).await;
-    assert!(
-        answer.body.contains("1 with reason invalid_json put back"),
-        "{answer:?}"
-    );
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let result = answer.header("location").unwrap();
+    for _ in 0..2 {
+        let page = console.page(result).await;
+        assert!(page.contains("1 with reason invalid_json put back"), "{page}");
+    }
     // Where it was read from: partition 3.
     assert_eq!(pages(), ["one@3"]);
     for (body, status) in [
@@ -291,6 +293,85 @@ async fn dead_letters_are_replayed_after_a_dry_run() {
             "{body}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_replay_of_many_says_how_many_there_are() {
+    let console = Console::with(&[article(1)]).await;
+    for n in 0..1003 {
+        console.dead(Stage::Cleaner, &n.to_string(), "timed_out", "{}");
+    }
+    console.dead(Stage::Sink, "last", "refused", "{}");
+    let (cookie, form) = sign_in(&console).await;
+    let headers = [("Cookie", cookie.as_str())];
+    let page = console.send("GET", "/dead-letters", &headers, "").await.body;
+    assert!(page.contains("999 of 1003"), "{page}");
+    let body = format!("form={form}&stage=cleaner&reason=timed_out&dry_run=yes");
+    let answer = send_form(&console, "/dead-letters/replay", &headers, &body).await;
+    let result = console.page(answer.header("location").unwrap()).await;
+    assert!(
+        result.contains("999 of 1003 with reason timed_out would be put back"),
+        "{result}"
+    );
+    for gone in ["/dead-letters/replayed/1", "/dead-letters/replayed/x"] {
+        assert!(matches!(console.get(gone).await.status, 400 | 404), "{gone}");
+    }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_forms_are_taken_and_the_cookie_is_safe() {
+    let console = Console::with(&[]).await;
+    let token = format!("token={}", TOKEN.replace(' ', "+"));
+    // A proxy with TLS that names us as it likes and drops what browsers say of themselves.
+    let proxied = [
+        ("Origin", "https://desk.example.org"),
+        ("X-Forwarded-Proto", "https"),
+        ("Authorization", "Basic dTpw"),
+    ];
+    let answer = send_form(&console, "/login", &proxied, &token).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    assert!(
+        answer.header("set-cookie").unwrap().ends_with("; Secure"),
+        "{answer:?}"
+    );
+    let (cookie, form) = sign_in(&console).await;
+    let own = [&proxied[..], &[("Cookie", cookie.as_str())]].concat();
+    let body = format!("form={form}&urls=https%3A%2F%2Fnews.example%2Ff");
+    let answer = send_form(&console, "/feeds", &own, &body).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    // As browsers send it where a page wants no referrer told.
+    let null = [
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Cookie", cookie.as_str()),
+    ];
+    let answer = send_form(&console, "/feeds", &null, &body).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let null = [("Origin", "null"), ("Cookie", cookie.as_str())];
+    assert_eq!(send_form(&console, "/feeds", &null, &body).await.status, 403);
+}
+
+#[tokio::test]
+async fn what_was_typed_and_not_taken_stands_in_the_form_again() {
+    let console = Console::with(&[]).await;
+    let (cookie, form) = sign_in(&console).await;
+    let headers = [("Cookie", cookie.as_str())];
+    let urls: String = (0..80)
+        .map(|n| format!("https%3A%2F%2Fnews.example%2Fa-feed-with-a-long-name%2F{n}%0D%0A"))
+        .collect();
+    let wrong = format!("form={form}&labels=a%2Cb&urls={urls}javascript%3A%3Cb%3E");
+    let answer = send_form(&console, "/feeds", &headers, &wrong).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let page = &answer.body;
+    assert!(page.contains("is no http or https URL"), "{page}");
+    assert!(page.contains("a-feed-with-a-long-name/79"), "{page}");
+    assert!(page.contains("javascript:&lt;b&gt;</textarea>"), "{page}");
+    assert!(page.contains("value=\"a,b\""), "{page}");
+    assert!(listed(&console).is_empty());
+    let right = format!("form={form}&urls={urls}");
+    let answer = send_form(&console, "/feeds", &headers, &right).await;
+    assert_eq!(answer.header("location"), Some("/feeds?done=added"), "{answer:?}");
+    assert_eq!(listed(&console).len(), 80);
 }
 
 #[tokio::test]
@@ -323,10 +404,15 @@ async fn what_is_added_again_loses_nothing_and_changes_come_in_turn() {
 async fn secrets_of_feeds_are_shown_to_nobody_who_is_not_signed_in() {
     let mut secret = article(1);
     secret.source.feed_url = "https://reader:hunter2@news.example/feed".to_owned();
+    secret.lead_image = Some("https://reader:hunter2@news.example/picture.jpg".to_owned());
     let console = Console::with(&[secret.clone()]).await;
     let url = json!({"urls": ["https://reader:hunter2@news.example/feed"]});
     assert_eq!(console.post("/api/v1/feeds", &url).await.status, 201);
     console.dead(Stage::Poller, "one", "invalid_json", "{\"headers\": \"hunter2\"");
+    let item = serde_json::to_string(&secret).unwrap();
+    for stage in [Stage::Fetcher, Stage::Cleaner, Stage::Classifier, Stage::Sink] {
+        console.dead(stage, &id_of(&secret), "invalid_json", &item);
+    }
     let id = secret.id;
     for path in [
         "/feeds".to_owned(),
@@ -340,10 +426,21 @@ async fn secrets_of_feeds_are_shown_to_nobody_who_is_not_signed_in() {
         "/dead-letters/poller/0/0".to_owned(),
         "/api/v1/dead-letters".to_owned(),
         "/api/v1/dead-letters/poller/0/0".to_owned(),
+        "/dead-letters/fetcher/0/0".to_owned(),
+        "/api/v1/dead-letters/cleaner/0/0".to_owned(),
+        "/dead-letters/classifier/0/0".to_owned(),
+        "/api/v1/dead-letters/sink/0/0".to_owned(),
+        format!("/trace?article={id}"),
+        format!("/api/v1/articles/{id}/story"),
+        format!("/api/v1/articles/{id}/trace"),
+        "/feeds/nato.atom".to_owned(),
+        "/topics".to_owned(),
     ] {
         let body = console.page(&path).await;
         assert!(!body.contains("hunter2"), "{path}: {body}");
     }
+    let seen = console.page("/api/v1/dead-letters/sink/0/0").await;
+    assert!(seen.contains("https://news.example/feed"), "{seen}");
     let bearer = format!("Bearer {TOKEN}");
     let path = "/api/v1/dead-letters/poller/0/0";
     let seen = console.send("GET", path, &[("Authorization", &bearer)], "").await;
@@ -352,6 +449,10 @@ async fn secrets_of_feeds_are_shown_to_nobody_who_is_not_signed_in() {
     let path = "/dead-letters/poller/0/0";
     let seen = console.send("GET", path, &[("Cookie", &cookie)], "").await;
     assert!(seen.body.contains("hunter2"), "{seen:?}");
+}
+
+fn id_of(article: &telex_model::Tagged) -> String {
+    article.id.to_string()
 }
 
 #[tokio::test]

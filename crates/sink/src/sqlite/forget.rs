@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{SqliteSink, forget_words_and_tags, links};
+use super::{SqliteSink, forget_words_and_labels, links};
 use crate::error::SinkError;
 
 impl SqliteSink {
@@ -21,7 +21,7 @@ impl SqliteSink {
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
             let old = oldest(&tx, before, most)?;
             for (seq, id) in &old {
-                forget_words_and_tags(&tx, *seq)?;
+                forget_words_and_labels(&tx, *seq)?;
                 links::withdrawn(&tx, *seq, id)?;
                 tx.prepare_cached("DELETE FROM article WHERE seq = ?1")?
                     .execute([seq])?;

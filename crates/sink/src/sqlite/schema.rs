@@ -12,7 +12,11 @@ const APPLICATION_ID: i32 = 0x546c_7873;
 
 /// What brings the file from each version to the next; a file's version is the number of those that it has.
 /// Entries are never changed once released: what must change becomes a new entry.
-const STEPS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 /// Version of the files that this program writes.
 pub(crate) const VERSION: i32 = STEPS.len() as i32;

@@ -9,6 +9,7 @@ mod conformance;
 mod copy;
 mod damage;
 mod disk;
+mod filters;
 mod json_lines;
 mod parquet;
 mod pipeline;

@@ -3,6 +3,7 @@
 mod console;
 mod feeds;
 mod pipeline;
+mod watched;
 
 use std::num::NonZeroU32;
 use std::process::{Child, Command, Stdio};

@@ -57,7 +57,7 @@ pub(crate) fn alone(
     runtime: &Runtime,
     stopped: &watch::Receiver<bool>,
 ) -> Result<(), CliError> {
-    let open = open::bus(&context.config, Use::Beside)?;
+    let open = open::bus(&context.config, Use::Read)?;
     let (metrics, health) = (Metrics::new(), Health::default());
     let me = health.stage("console");
     run::serve(context, &metrics, &health, runtime)?;

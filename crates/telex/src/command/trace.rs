@@ -14,10 +14,11 @@ pub(crate) fn run(context: &Context, args: &TraceArgs) -> Result<(), CliError> {
     let id = article_id(&args.article)?;
     let open = open::bus(&context.config, Use::Read)?;
     let prefix = &context.config.bus.topic_prefix;
-    let found = trace(open.bus.as_ref(), prefix, id, &mut |topic| {
+    let mut looking = |topic: &str| {
         tracing::debug!(topic, "looking");
         true
-    })?;
+    };
+    let found = trace(open.bus.as_ref(), prefix, id, &mut looking, |step| step)?;
     for step in &found.steps {
         show(context, prefix, step)?;
     }

@@ -286,6 +286,10 @@ impl Layers {
     }
 }
 
+/// Characters of the console's token: of letters and digits, more than can be tried in the time of the universe at four
+/// a second.
+const MIN_TOKEN: usize = 16;
+
 /// What types cannot say.
 fn check(config: &Config) -> Option<String> {
     let rate = config.limits.host.requests_per_second;
@@ -299,6 +303,12 @@ fn check(config: &Config) -> Option<String> {
     if prefix.is_empty() || prefix.len() > 100 || !prefix.chars().all(fine) {
         return Some(format!(
             "bus.topic_prefix: {prefix:?} cannot begin a topic's name; letters, digits, `.`, `-` and `_`, at most 100"
+        ));
+    }
+    let token = config.console.token.reveal().chars().count();
+    if (1..MIN_TOKEN).contains(&token) {
+        return Some(format!(
+            "console.token: {token} characters can be guessed; take {MIN_TOKEN} or more, such as those of: openssl rand -hex 24"
         ));
     }
     check_bus(config).or_else(|| check_websub(config))
@@ -452,6 +462,13 @@ mod tests {
                 .contains("telex.toml:1: ")
         );
         assert!(load("[limits.host]\nrequests_per_second = 0", &[]).1.is_err());
+        let token = |token: &str| load("", &[("TELEX__CONSOLE__TOKEN", token)]).1;
+        let short = token("fifteen letters").expect_err("refused").to_string();
+        assert!(
+            short.contains("console.token") && !short.contains("fifteen"),
+            "{short}"
+        );
+        assert!(token("").is_ok() && token("sixteen letters.").is_ok());
     }
 
     #[test]

@@ -31,6 +31,12 @@ const TEXT_BYTES: usize = 1500;
 /// Articles are spread over so many days.
 const DAYS: i64 = 30;
 
+/// One request to a combination of filters for so many to each page: there are hundreds.
+const REQUESTS_PER_COMBINATION: u32 = 40;
+
+/// Combinations told of: the slowest.
+const SLOWEST: usize = 5;
+
 /// Sources of the articles.
 const SOURCES: u64 = 300;
 
@@ -59,20 +65,38 @@ pub(super) fn run(context: &Context, args: &BenchConsoleArgs) -> Result<(), CliE
             "{stored} articles; milliseconds to the first byte, and to the last"
         ))?;
     }
+    let tell = |what: &str, times: &Times| tell(context.output, stored, what, times);
     for (what, page) in pages(&id) {
         let times = measure(address, &page, args.requests).map_err(unavailable("the console"))?;
-        let of = |share: f64| times.at(share);
-        let ((first, last), (first_99, last_99)) = (of(0.5), of(0.99));
-        match context.output {
-            OutputFormat::Json => output::json(&json!({
-                "page": what, "articles": stored, "first_p50": first, "first_p99": first_99, "last_p50": last, "last_p99": last_99,
-            }))?,
-            OutputFormat::Text => output::line(&format!(
-                "{what:28} median {first:6.1} {last:6.1}   99 % {first_99:6.1} {last_99:6.1}"
-            ))?,
-        }
+        tell(what, &times)?;
+    }
+    let each = args.requests.div_ceil(REQUESTS_PER_COMBINATION);
+    let (mut all, mut slowest) = (Times::default(), Vec::new());
+    for page in combinations(Timestamp::now()) {
+        let times = measure(address, &page, each).map_err(unavailable("the console"))?;
+        all.first.extend_from_slice(&times.first);
+        all.last.extend_from_slice(&times.last);
+        slowest.push((times.at(0.5).0, page, times));
+    }
+    tell("every combination of filters", &all.sorted())?;
+    slowest.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+    for (_, page, times) in slowest.iter().take(SLOWEST) {
+        tell(page, times)?;
     }
     Ok(())
+}
+
+/// Says how long a page took.
+fn tell(format: OutputFormat, articles: u64, what: &str, times: &Times) -> Result<(), CliError> {
+    let ((first, last), (first_99, last_99)) = (times.at(0.5), times.at(0.99));
+    match format {
+        OutputFormat::Json => output::json(&json!({
+            "page": what, "articles": articles, "first_p50": first, "first_p99": first_99, "last_p50": last, "last_p99": last_99,
+        })),
+        OutputFormat::Text => output::line(&format!(
+            "{what:28} median {first:6.1} {last:6.1}   99 % {first_99:6.1} {last_99:6.1}"
+        )),
+    }
 }
 
 /// Pages, and what they are an example of.
@@ -97,12 +121,52 @@ fn pages(id: &str) -> Vec<(&'static str, String)> {
             search(&format!("{} -{}", word(3), word(4))),
         ),
         ("search in a tag", format!("{}&tag=nato", search(&common))),
-        (
-            "articles of a source",
-            "/articles?source=paper-7.example".to_owned(),
-        ),
-        ("articles in a language", "/articles?language=el".to_owned()),
     ]
+}
+
+/// Every combination of filters, words among them or not: common ones, rare ones, and none that fits.
+fn combinations(now: Timestamp) -> Vec<String> {
+    let day = |days: i64| {
+        (now - SignedDuration::from_hours(24 * days))
+            .strftime("%F")
+            .to_string()
+    };
+    let span = format!("since={}&until={}", day(20), day(19));
+    let search = |words: &str| {
+        let query: String = url::form_urlencoded::byte_serialize(words.as_bytes()).collect();
+        format!("q={query}")
+    };
+    let mut queries = vec![String::new()];
+    for choices in [
+        vec!["tag=ukraine".to_owned(), "tag=nato".to_owned()],
+        vec![
+            "language=en".to_owned(),
+            "language=el".to_owned(),
+            "language=xx".to_owned(),
+        ],
+        vec![
+            "source=paper-7.example".to_owned(),
+            "source=nowhere.example".to_owned(),
+        ],
+        vec![span, format!("since={}", day(2)), format!("until={}", day(10))],
+        vec![
+            search(&word(1)),
+            search(&word(700)),
+            search(&format!("{} -{}", word(3), word(40))),
+            search(&format!("-{}", word(40))),
+        ],
+    ] {
+        let with = |before: &String| {
+            let with: Vec<String> = choices.iter().map(|c| format!("{before}&{c}")).collect();
+            with
+        };
+        let more: Vec<String> = queries.iter().flat_map(with).collect();
+        queries.extend(more);
+    }
+    queries
+        .iter()
+        .map(|q| format!("/articles?{}", q.trim_start_matches('&')))
+        .collect()
 }
 
 /// Pseudo-random numbers of xorshift64.
@@ -241,12 +305,19 @@ fn newest(path: &Path) -> Result<String, CliError> {
 }
 
 /// Milliseconds to the first and the last byte, each in order.
+#[derive(Default)]
 struct Times {
     first: Vec<f64>,
     last: Vec<f64>,
 }
 
 impl Times {
+    fn sorted(mut self) -> Self {
+        self.first.sort_by(f64::total_cmp);
+        self.last.sort_by(f64::total_cmp);
+        self
+    }
+
     fn at(&self, share: f64) -> (f64, f64) {
         let of = |times: &[f64]| {
             let at = (times.len() as f64 * share).ceil() as usize;
@@ -258,18 +329,13 @@ impl Times {
 
 /// Asks for a page again and again.
 fn measure(address: SocketAddr, page: &str, requests: u32) -> std::io::Result<Times> {
-    let mut times = Times {
-        first: Vec::new(),
-        last: Vec::new(),
-    };
+    let mut times = Times::default();
     for _ in 0..requests {
         let (first, last) = ask(address, page)?;
         times.first.push(first.as_secs_f64() * 1000.0);
         times.last.push(last.as_secs_f64() * 1000.0);
     }
-    times.first.sort_by(f64::total_cmp);
-    times.last.sort_by(f64::total_cmp);
-    Ok(times)
+    Ok(times.sorted())
 }
 
 fn ask(address: SocketAddr, page: &str) -> std::io::Result<(Duration, Duration)> {

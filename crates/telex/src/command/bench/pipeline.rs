@@ -16,6 +16,7 @@ use telex_site::{Options, Site};
 use telex_stream::{DriverError, Event, Session, SessionConfig, read_all};
 
 use super::feeds::{FeedServer, ITEMS};
+use super::watched::Watched;
 use super::{Context, running, unavailable, used};
 use crate::cli::{BenchPipelineArgs, OutputFormat};
 use crate::config::{BusKind, Config, DataDir};
@@ -36,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Measures and prints.
 pub(super) fn run(context: &Context, args: &BenchPipelineArgs) -> Result<(), CliError> {
     let bench = Bench::new(&context.config)?;
-    let at_once = bench.at_once(args.articles)?;
+    let at_once = bench.at_once(args.articles, args.console)?;
     let rate = args.rate.unwrap_or(at_once.per_second() / 2.0);
     let (paced, idle) = bench.paced(rate, args.seconds)?;
     let bus = match context.config.bus.kind {
@@ -52,6 +53,7 @@ pub(super) fn run(context: &Context, args: &BenchPipelineArgs) -> Result<(), Cli
                 "cpu_seconds": at_once.cpu.as_secs_f64(),
                 "per_second": at_once.per_second(),
                 "per_second_per_core": at_once.per_core(),
+                "console_cpu_seconds": at_once.console.map(|cpu| cpu.as_secs_f64()),
             },
             "paced": {
                 "articles": paced.len(),
@@ -70,6 +72,15 @@ pub(super) fn run(context: &Context, args: &BenchPipelineArgs) -> Result<(), Cli
         at_once.articles,
         at_once.wall.as_secs_f64()
     ))?;
+    if let Some(console) = at_once.console {
+        let share = |of: Duration| 100.0 * console.as_secs_f64() / of.as_secs_f64().max(1e-9);
+        output::line(&format!(
+            "console  {:6.1} % of a core, {:.1} % of what the pipeline used ({:.2} s)",
+            share(at_once.wall),
+            share(at_once.cpu),
+            console.as_secs_f64()
+        ))?;
+    }
     output::line(&format!(
         "paced    {rate:6.0} articles/s: from fetched to tagged {:.3} s (median), {:.3} s (99 %), {:.3} s (the slowest)",
         share(&paced, 0.5),
@@ -92,8 +103,10 @@ struct Bench {
 struct AtOnce {
     articles: u64,
     wall: Duration,
-    /// Of this process without the server.
+    /// Of this process without the server and the console.
     cpu: Duration,
+    /// Of the console, where one was looked at.
+    console: Option<Duration>,
 }
 
 struct Idle {
@@ -167,11 +180,13 @@ impl Bench {
     }
 
     /// Everything as fast as it goes.
-    fn at_once(&self, articles: usize) -> Result<AtOnce, CliError> {
+    fn at_once(&self, articles: usize, console: bool) -> Result<AtOnce, CliError> {
         let world = self.world("at-once", articles, UNLIMITED)?;
         let runtime = running::runtime()?;
         let (begun, cpu, served) = (Instant::now(), used(), self.server.used());
         let mut pipeline = Pipeline::start(&world.config, &world.open, &Stage::ALL, true, runtime.handle())?;
+        let watched = console.then(|| Watched::start(&world.config, &world.open, &pipeline.metrics));
+        let watched = watched.transpose()?;
         loop {
             pipeline.drain();
             if pipeline.ended()? {
@@ -183,10 +198,17 @@ impl Bench {
         let cpu = used()
             .saturating_sub(cpu)
             .saturating_sub(self.server.used().saturating_sub(served));
+        let (console, readers) = watched.map(Watched::end).unzip();
+        let cpu = cpu.saturating_sub(console.unwrap_or_default() + readers.unwrap_or_default());
         let articles = pipeline.summary().articles;
         drop(pipeline);
         world.end()?;
-        Ok(AtOnce { articles, wall, cpu })
+        Ok(AtOnce {
+            articles,
+            wall,
+            cpu,
+            console,
+        })
     }
 
     /// As many articles a second as that: how long each takes from fetched to tagged, in seconds, sorted; and what the
