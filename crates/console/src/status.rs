@@ -1,7 +1,11 @@
 //! How the installation does: a sentence, what is wrong with its fix, and the stages in numbers.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+mod counting;
+mod good;
+mod problems;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -11,45 +15,20 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use telex_model::Stage;
-use telex_operate::{FeedStatus, Letter, Survey};
+use telex_operate::{FeedStatus, Survey};
 use telex_sink::{Articles, Order, Query, SinkError};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::failure::Failure;
-use crate::look::{self, Count, Counts};
-use crate::render::{ago, span};
+use crate::look::{Count, Counts};
+use crate::render::ago;
 
-/// Between two counts from the metrics of this process, which cost nothing.
-const EVERY: Duration = Duration::from_secs(5);
-
-/// Between two counts from the bus: on Kafka each asks for the offsets of every group.
-const EVERY_FROM_BUS: Duration = Duration::from_secs(15);
-
-/// Nobody has looked for so long: the bus is left alone.
-const UNSEEN: Duration = Duration::from_secs(60);
+pub(crate) use counting::{Eyes, History, count};
+use good::LastGood;
+use problems::{Problem, behind, dead, failing, held, idle, silent};
 
 /// A look is as good as new for so long.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// Counts are kept for so long: rates are of the last minute.
-const KEPT: SignedDuration = SignedDuration::from_secs(60);
-
-/// A stage so far behind is a problem: a fifth of an hour's news waits.
-const BEHIND: f64 = 300.0;
-
-/// No new article for so long is a problem: small lists of feeds are silent for an hour at night.
-const SILENT: SignedDuration = SignedDuration::from_hours(3);
-
-/// A stage that did nothing for so long, while messages waited, is at rest or away.
-const IDLE: SignedDuration = SignedDuration::from_secs(30);
-
-/// What could not be read anew is good enough for so long: a database that is busy for a moment is no outage.
-const GRACE: SignedDuration = SignedDuration::from_secs(60);
-
-/// Parts of all feeds that may fail before it is more than a remark.
-const FAILING: usize = 5;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -73,19 +52,6 @@ pub(crate) struct Status {
     pub(crate) feeds: BTreeMap<String, usize>,
     /// Articles by tag.
     pub(crate) tags: Vec<TagFlow>,
-}
-
-/// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct Problem {
-    /// What.
-    pub(crate) what: String,
-    /// What to do.
-    pub(crate) fix: String,
-    /// Page that says more.
-    pub(crate) page: &'static str,
-    /// It is more than a remark.
-    pub(crate) serious: bool,
 }
 
 /// A stage in numbers; what is not known is absent.
@@ -122,82 +88,6 @@ pub(crate) struct TagFlow {
     day: u64,
     /// In the same 24 hours a week ago.
     day_last_week: u64,
-}
-
-/// Counts of the last minute.
-#[derive(Debug, Default)]
-pub(crate) struct History(Mutex<VecDeque<Counts>>);
-
-impl History {
-    fn push(&self, counts: Counts) {
-        let mut history = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = |known: &Counts| counts.at.duration_since(known.at) > KEPT;
-        while history.front().is_some_and(old) {
-            history.pop_front();
-        }
-        history.push_back(counts);
-    }
-
-    fn ends(&self) -> Option<(Counts, Counts)> {
-        let history = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Some((history.front()?.clone(), history.back()?.clone()))
-    }
-}
-
-/// Whether somebody looks.
-#[derive(Debug)]
-pub(crate) struct Eyes(watch::Sender<Instant>);
-
-impl Default for Eyes {
-    fn default() -> Self {
-        Self(watch::Sender::new(Instant::now()))
-    }
-}
-
-impl Eyes {
-    /// Somebody looks now.
-    pub(crate) fn look(&self) {
-        self.0.send_replace(Instant::now());
-    }
-}
-
-/// Counts until the console ends.
-pub(crate) async fn count(app: std::sync::Weak<App>) {
-    let Some(mut eyes) = app.upgrade().map(|app| app.eyes.0.subscribe()) else {
-        return;
-    };
-    loop {
-        let Some(app) = app.upgrade() else { return };
-        let every = match &app.parts.metrics {
-            Some(metrics) => {
-                app.history.push(look::of_metrics(metrics));
-                EVERY
-            }
-            None => {
-                count_bus(&app).await;
-                EVERY_FROM_BUS
-            }
-        };
-        let metrics = app.parts.metrics.is_some();
-        drop(app);
-        tokio::time::sleep(every).await;
-        if !metrics && !seen(&mut eyes).await {
-            return;
-        }
-    }
-}
-
-/// Waits until somebody has looked of late; tells whether anybody still may.
-async fn seen(eyes: &mut watch::Receiver<Instant>) -> bool {
-    eyes.wait_for(|last| last.elapsed() < UNSEEN).await.is_ok()
-}
-
-async fn count_bus(app: &App) {
-    let (bus, prefix) = (Arc::clone(&app.parts.bus), app.parts.prefix.clone());
-    match look::on_thread(move || look::of_bus(bus.as_ref(), &prefix)).await {
-        Ok(counts) => app.history.push(counts),
-        Err(failure) => tracing::debug!(failure.detail, "the stages cannot be counted"),
-    }
 }
 
 /// `GET /api/v1/status`
@@ -292,55 +182,6 @@ pub(crate) struct Good {
     letters: LastGood<Survey>,
 }
 
-#[derive(Debug)]
-struct LastGood<T>(Option<(Timestamp, Arc<T>)>);
-
-impl<T> Default for LastGood<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-/// What was read now, or the last time that it could be.
-#[derive(Debug)]
-struct Looked<T> {
-    value: Option<Arc<T>>,
-    /// When it was read.
-    at: Option<Timestamp>,
-    /// Why it could not be read now.
-    failure: Option<String>,
-}
-
-impl<T> LastGood<T> {
-    fn or_last(&mut self, read: Result<Arc<T>, Failure>, now: Timestamp) -> Looked<T> {
-        let failure = match read {
-            Ok(value) => {
-                self.0 = Some((now, value));
-                None
-            }
-            Err(failure) => Some(failure.detail),
-        };
-        let (at, value) = self.0.clone().unzip();
-        Looked { value, at, failure }
-    }
-}
-
-impl<T> Looked<T> {
-    /// Says what could not be read, and how old is what is shown.
-    fn problem(&self, what: &str, now: Timestamp) -> Option<Problem> {
-        let fix = self.failure.clone()?;
-        let what = match self.at {
-            Some(at) => format!("{what}: shown as of {}", ago(at, now)),
-            None => what.to_owned(),
-        };
-        let recent = self.at.is_some_and(|at| now.duration_since(at) <= GRACE);
-        Some(Problem {
-            serious: !recent,
-            ..serious(what, fix, "/settings")
-        })
-    }
-}
-
 fn stored(articles: &Articles, topics: &[String], now: Timestamp) -> Result<Stored, SinkError> {
     let newest = Query {
         limit: Some(1),
@@ -400,116 +241,6 @@ fn tenth(n: f64) -> f64 {
     (n * 10.0).round() / 10.0
 }
 
-fn serious(what: impl Into<String>, fix: impl Into<String>, page: &'static str) -> Problem {
-    Problem {
-        what: what.into(),
-        fix: fix.into(),
-        page,
-        serious: true,
-    }
-}
-
-fn held(app: &App) -> Vec<Problem> {
-    let Some((_, last)) = app.history.ends() else {
-        return Vec::new();
-    };
-    let held = Stage::ALL
-        .into_iter()
-        .zip(last.stages)
-        .filter(|(_, count)| count.held);
-    let told = held.map(|(stage, _)| {
-        serious(
-            format!("The {stage} has stopped over too many dead letters"),
-            "See why they died, mend it, and start it again; then replay them.",
-            "/dead-letters",
-        )
-    });
-    told.collect()
-}
-
-fn behind(stages: &[StageStatus]) -> Vec<Problem> {
-    let late = stages
-        .iter()
-        .filter(|s| s.lag_seconds.is_some_and(|lag| lag > BEHIND));
-    let told = late.map(|s| {
-        let lag = SignedDuration::try_from_secs_f64(s.lag_seconds.unwrap_or_default()).unwrap_or_default();
-        serious(
-            format!("The {} is {} behind", s.stage, span(lag)),
-            "Raise its limit, or run more processes of it; one slow host holds up none but its own pages.",
-            "/settings",
-        )
-    });
-    told.collect()
-}
-
-/// Finds stages that did nothing while messages waited for them: they do not run, or hang. Where the age of what waits is
-/// known, [`behind`] tells. The poller reads the list of feeds as a whole, so nothing ever waits for it.
-fn idle(first: &Counts, last: &Counts) -> Vec<Problem> {
-    if last.at.duration_since(first.at) < IDLE {
-        return Vec::new();
-    }
-    let counts = Stage::ALL.into_iter().zip(first.stages.iter().zip(&last.stages));
-    let idle = counts.filter(|(stage, (then, now))| {
-        let waits = then.waiting > 0 && now.waiting > 0;
-        *stage != Stage::Poller && now.lag_seconds.is_none() && waits && then.messages_in == now.messages_in
-    });
-    let told = idle.map(|(stage, (_, now))| {
-        serious(
-            format!("The {stage} does nothing while {} messages wait", now.waiting),
-            format!("See whether it runs: telex run {stage}, or telex run all."),
-            "/settings",
-        )
-    });
-    told.collect()
-}
-
-fn silent(feeds: &[FeedStatus], newest: Option<Timestamp>, now: Timestamp) -> Option<Problem> {
-    if feeds.is_empty() {
-        let fix = "Add one here, or import a list: telex feeds import feeds.opml";
-        return Some(serious("No feed is on the list", fix, "/feeds"));
-    }
-    let Some(newest) = newest else {
-        let fix =
-            "It takes a minute after the start; then see whether feeds fail, and whether every stage runs.";
-        return Some(serious("Nothing has come through yet", fix, "/feeds"));
-    };
-    let age = now.duration_since(newest);
-    (age > SILENT).then(|| {
-        let fix = "Look whether feeds fail, and whether a stage is behind.";
-        serious(format!("Nothing new for {}", span(age)), fix, "/feeds")
-    })
-}
-
-fn failing(feeds: &[FeedStatus]) -> Option<Problem> {
-    let bad = feeds
-        .iter()
-        .filter(|f| matches!(f.health(), "failing" | "dormant" | "gone"))
-        .count();
-    (bad > 0).then(|| Problem {
-        what: format!("{bad} of {} feeds cannot be read", feeds.len()),
-        fix: "Each says why; poll it again, correct its address, or remove it.".to_owned(),
-        page: "/feeds",
-        serious: bad * FAILING > feeds.len(),
-    })
-}
-
-fn dead(letters: &[Letter], now: Timestamp) -> Option<Problem> {
-    let recent = letters
-        .iter()
-        .take_while(|l| now.duration_since(l.time) < DAY)
-        .count();
-    (recent > 0).then(|| Problem {
-        what: match recent {
-            1 => "A dead letter in the last 24 hours".to_owned(),
-            look::LETTERS => format!("{recent} dead letters and more in the last 24 hours"),
-            n => format!("{n} dead letters in the last 24 hours"),
-        },
-        fix: "See why they died; once that is mended, replay them.".to_owned(),
-        page: "/dead-letters",
-        serious: false,
-    })
-}
-
 fn by_health(feeds: &[FeedStatus]) -> BTreeMap<String, usize> {
     let mut by_health = BTreeMap::new();
     for feed in feeds {
@@ -521,37 +252,6 @@ fn by_health(feeds: &[FeedStatus]) -> BTreeMap<String, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn the_bus_is_left_alone_while_nobody_looks() {
-        let eyes = Eyes::default();
-        let mut seeing = eyes.0.subscribe();
-        assert!(seen(&mut seeing).await);
-        tokio::time::sleep(UNSEEN).await;
-        let hour = Duration::from_secs(3600);
-        assert!(tokio::time::timeout(hour, seen(&mut seeing)).await.is_err());
-        eyes.look();
-        assert!(tokio::time::timeout(hour, seen(&mut seeing)).await.is_ok());
-    }
-
-    #[test]
-    fn a_look_that_fails_shows_the_last_good_one_with_its_age() {
-        let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
-        let mut good = LastGood::default();
-        let failed = || Err::<Arc<u32>, _>(Failure::unavailable("too many questions"));
-        let none = good.or_last(failed(), now);
-        assert!(none.value.is_none() && none.problem("Unread", now).is_some_and(|p| p.serious));
-        let first = good.or_last(Ok(Arc::new(7)), now);
-        assert_eq!(first.problem("Unread", now), None);
-        for (seconds, serious) in [(40, false), (100, true)] {
-            let later = now + SignedDuration::from_secs(seconds);
-            let kept = good.or_last(failed(), later);
-            assert_eq!(kept.value.as_deref(), Some(&7));
-            let problem = kept.problem("Unread", later).expect("a problem");
-            assert_eq!(problem.serious, serious, "{problem:?}");
-            assert!(problem.what.starts_with("Unread: shown as of "), "{problem:?}");
-        }
-    }
 
     #[test]
     fn rates_are_of_the_time_between_counts() {
@@ -584,36 +284,5 @@ mod tests {
         assert_eq!(began_anew.first().and_then(|s| s.in_per_second), Some(0.0));
         let one = stages(&first, &first);
         assert_eq!(one.first().and_then(|s| s.in_per_second), None);
-    }
-
-    #[test]
-    fn silence_is_a_problem_only_where_there_are_feeds_and_were_articles() {
-        let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
-        let none = silent(&[], Some(now), now).expect("no feed");
-        assert!(none.serious && none.what.contains("No feed"));
-    }
-
-    #[test]
-    fn a_stage_that_leaves_messages_waiting_is_a_problem() {
-        let at: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
-        let counts = |seconds: i64, messages_in: u64, waiting: u64| Counts {
-            at: at + SignedDuration::from_secs(seconds),
-            stages: [Count {
-                messages_in,
-                waiting,
-                ..Count::default()
-            }; Stage::ALL.len()],
-        };
-        let first = counts(0, 5, 3);
-        let found = idle(&first, &counts(60, 5, 4));
-        assert_eq!(found.len(), Stage::ALL.len() - 1, "all but the poller");
-        assert!(
-            found
-                .iter()
-                .all(|p| p.serious && p.what.contains("4 messages wait"))
-        );
-        for fine in [counts(60, 6, 4), counts(60, 5, 0), counts(10, 5, 4)] {
-            assert!(idle(&first, &fine).is_empty());
-        }
     }
 }

@@ -206,10 +206,13 @@ impl Plan {
         let each = "EXISTS (SELECT 1 FROM search s WHERE s.search MATCH ? AND s.rowid = t.seq)";
         let all = "t.seq IN (SELECT rowid FROM search WHERE search MATCH ?)";
         let few = query.limit.is_some_and(|limit| limit <= FEW);
+        if self.terms.with.is_some() && query.order == Order::LastStoredFirst && self.by == By::List {
+            // The list is short; one question for all words is half the work of two.
+            made.condition(each, [self.terms.joined()]);
+            return;
+        }
         if let Some(words) = &self.terms.with {
-            // In the order of storage the list is short.
-            let each_fits = query.order == Order::LastStoredFirst && self.by == By::List;
-            made.condition(if each_fits { each } else { all }, [words.clone()]);
+            made.condition(all, [words.clone()]);
         }
         if let Some(words) = &self.terms.without {
             made.condition(&format!("NOT {}", if few { each } else { all }), [words.clone()]);

@@ -1,5 +1,12 @@
 //! The command line.
 
+mod articles;
+mod bench;
+mod feeds;
+mod replay;
+mod rows;
+mod topics;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,6 +14,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::config::{BusKind, Fetch, LogFormat};
+
+pub(crate) use articles::{
+    ArticlesArgs, ExportArgs, ExportFormat, ExportFrom, FilterArgs, SinkCommand, TapArgs, TraceArgs,
+};
+pub(crate) use bench::{BenchCommand, BenchConsoleArgs, BenchPipelineArgs, BenchPollerArgs};
+pub(crate) use feeds::FeedsCommand;
+pub(crate) use replay::{
+    DeadLetterFilter, DeadLettersCommand, From, ImportArgs, ReplayArgs, ReplayStage, StageName,
+};
+pub(crate) use rows::{ClassifyArgs, ParseFeedArgs, RowsArgs, WorkArgs};
+pub(crate) use topics::{DiffArgs, LabelledArgs, RightsArgs, TopicsCommand, TrainArgs};
 
 /// Turns the world's news feeds into clean, tagged, exactly-once streams.
 #[derive(Debug, Parser)]
@@ -158,41 +176,6 @@ pub(crate) enum What {
     Console,
 }
 
-/// What to measure.
-#[derive(Debug, Subcommand)]
-pub(crate) enum BenchCommand {
-    /// Polls per second, memory of an idle feed, and how late polls are in a simulated hour, with a server of feeds
-    /// on loopback.
-    Poller(BenchPollerArgs),
-    /// Articles per second through all stages, how long an article takes at half that pace, and what the idle pipeline
-    /// costs, on the configured bus. On Kafka it makes topics of its own and deletes them.
-    Pipeline(BenchPipelineArgs),
-    /// Milliseconds to the first byte and to the last of the console's pages and searches, on articles made for it.
-    Console(BenchConsoleArgs),
-}
-
-/// Arguments of `bench console`.
-#[derive(Debug, Args)]
-pub(crate) struct BenchConsoleArgs {
-    /// Number of articles.
-    #[arg(long, default_value_t = 100_000, value_name = "N")]
-    pub(crate) articles: u32,
-    /// Requests for each page.
-    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) requests: u32,
-    /// Keep the articles in this folder; those that are there already are used.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) folder: Option<PathBuf>,
-}
-
-/// Arguments of `bench poller`.
-#[derive(Debug, Args)]
-pub(crate) struct BenchPollerArgs {
-    /// Number of feeds.
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
-    pub(crate) feeds: usize,
-}
-
 /// Arguments of `top`.
 #[derive(Debug, Args)]
 pub(crate) struct TopArgs {
@@ -201,28 +184,11 @@ pub(crate) struct TopArgs {
     #[arg(long = "address", value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) addresses: Vec<String>,
     /// Seconds between two looks.
-    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = seconds)]
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = between(0.1, 3600.0, "seconds"))]
     pub(crate) every: f64,
     /// Looks for that long, prints what it saw and ends, as it does where there is no terminal.
     #[arg(long)]
     pub(crate) once: bool,
-}
-
-/// Arguments of `bench pipeline`.
-#[derive(Debug, Args)]
-pub(crate) struct BenchPipelineArgs {
-    /// Number of articles that are all there at once.
-    #[arg(long, default_value_t = 5_000, value_name = "N")]
-    pub(crate) articles: usize,
-    /// Have a console looked at while all are worked on: both its streams are read, and a page each second.
-    #[arg(long)]
-    pub(crate) console: bool,
-    /// Articles per second of the paced measurement [default: half of what was measured before].
-    #[arg(long, value_name = "N", value_parser = pace)]
-    pub(crate) rate: Option<f64>,
-    /// Seconds of the paced measurement, and of the idle one.
-    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) seconds: u32,
 }
 
 /// Arguments of `run`.
@@ -257,429 +223,6 @@ pub(crate) struct DemoArgs {
     /// Ends with an error if not everything has come through after so many seconds.
     #[arg(long, default_value_t = 120)]
     pub(crate) deadline: u64,
-}
-
-/// Arguments of `articles`.
-#[derive(Debug, Args)]
-pub(crate) struct ArticlesArgs {
-    /// One tagged message a line.
-    #[arg(long)]
-    pub(crate) jsonl: bool,
-    #[command(flatten)]
-    pub(crate) filter: FilterArgs,
-}
-
-/// Which stored articles are wanted.
-#[derive(Debug, Args)]
-pub(crate) struct FilterArgs {
-    /// Only articles with this tag.
-    #[arg(long, value_name = "TAG")]
-    pub(crate) tag: Option<String>,
-    /// Only articles with these words in title or text.
-    #[arg(long, value_name = "WORDS")]
-    pub(crate) search: Option<String>,
-    /// Only articles in this language.
-    #[arg(long, value_name = "LANGUAGE")]
-    pub(crate) language: Option<String>,
-    /// Only articles from this domain and those below it.
-    #[arg(long, value_name = "DOMAIN")]
-    pub(crate) source: Option<String>,
-    /// Only articles first seen then or later, such as 2026-11-22T08:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<jiff::Timestamp>,
-    /// Only articles first seen before then.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) until: Option<jiff::Timestamp>,
-    /// No more than so many.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
-}
-
-/// Commands on where the articles are stored.
-#[derive(Debug, Subcommand)]
-pub(crate) enum SinkCommand {
-    /// Print what is stored, oldest first; with --limit the newest, newest first.
-    Export(ExportArgs),
-    /// Take the tables of PostgreSQL back to an earlier version, for a program that does not know theirs. What the
-    /// later versions added is lost: stop the sinks and make a backup (pg_dump) first.
-    Migrate {
-        /// The version; 0 drops everything.
-        #[arg(long, value_name = "VERSION")]
-        to: u32,
-    },
-}
-
-/// Arguments of `sink export`.
-#[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
-    /// One tagged message a line, or one row an article.
-    #[arg(long, value_enum, default_value = "jsonl")]
-    pub(crate) format: ExportFormat,
-    /// Which sink [default: sqlite, or postgres where only that is written to].
-    #[arg(long, value_enum)]
-    pub(crate) from: Option<ExportFrom>,
-    #[command(flatten)]
-    pub(crate) filter: FilterArgs,
-}
-
-/// Forms of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// JSON lines, whole.
-    Jsonl,
-    /// Comma-separated values (RFC 4180) with a header.
-    Csv,
-}
-
-/// Sinks that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFrom {
-    /// The database in the data directory.
-    Sqlite,
-    /// The database of sink.postgres.url.
-    Postgres,
-}
-
-/// Arguments of `tap`.
-#[derive(Debug, Args)]
-pub(crate) struct TapArgs {
-    /// Only articles with this tag.
-    #[arg(long, value_name = "TAG")]
-    pub(crate) tag: Option<String>,
-    /// Begin with what the bus still holds.
-    #[arg(long)]
-    pub(crate) from_start: bool,
-    /// End after so many.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u64>,
-}
-
-/// Arguments of `trace`.
-#[derive(Debug, Args)]
-pub(crate) struct TraceArgs {
-    /// Its id or its address.
-    #[arg(value_name = "ARTICLE")]
-    pub(crate) article: String,
-}
-
-/// Commands on feeds.
-#[derive(Debug, Subcommand)]
-pub(crate) enum FeedsCommand {
-    /// Put feeds on the list; they stay until removed.
-    Add {
-        /// Addresses of feeds.
-        #[arg(required = true)]
-        urls: Vec<String>,
-        /// Labels that their articles carry.
-        #[arg(long, value_name = "LABEL")]
-        label: Vec<String>,
-    },
-    /// Show the feeds, worst first.
-    List,
-    /// Take feeds off the list.
-    Remove {
-        /// Addresses of feeds.
-        #[arg(required = true)]
-        urls: Vec<String>,
-    },
-    /// Have feeds on the list rest until resumed.
-    Pause {
-        /// Addresses of feeds.
-        #[arg(required = true)]
-        urls: Vec<String>,
-    },
-    /// Have paused feeds polled again.
-    Resume {
-        /// Addresses of feeds.
-        #[arg(required = true)]
-        urls: Vec<String>,
-    },
-    /// Have feeds polled at once, due or not; all feeds where none is named.
-    Poll {
-        /// Addresses of feeds.
-        urls: Vec<String>,
-    },
-    /// Poll feeds at an interval of their own, such as `5m`, whatever they ask for; `auto` lets it follow the feed again.
-    Interval {
-        /// At least a minute.
-        interval: String,
-        /// Addresses of feeds.
-        #[arg(required = true)]
-        urls: Vec<String>,
-    },
-    /// Send headers of your own, such as an API key, with every request for a feed; without a file none any more.
-    Headers {
-        /// Address of the feed.
-        url: String,
-        /// One `Name: value` a line; their values are shown nowhere.
-        file: Option<PathBuf>,
-    },
-    /// Put the feeds of an OPML file or a list of URLs on the list.
-    Import {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Print the list as OPML.
-    Export,
-    /// Find the feeds of a site, and say of each whether it can be read.
-    Discover {
-        /// Address of a page, most often the front page.
-        url: String,
-        /// Lets the requests reach that private range (repeatable).
-        #[arg(long, value_name = "CIDR")]
-        allow_address: Vec<IpNet>,
-    },
-    /// Fetch a feed and say what is in it and what is wrong with it.
-    Test {
-        /// Address of the feed.
-        url: String,
-        /// Lets the request reach that private range (repeatable).
-        #[arg(long, value_name = "CIDR")]
-        allow_address: Vec<IpNet>,
-    },
-}
-
-/// Commands on dead letters.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DeadLettersCommand {
-    /// Show dead letters, newest last.
-    List(DeadLetterFilter),
-    /// Show one dead letter whole.
-    Show {
-        /// Its id, as `list` shows it: STAGE/PARTITION/OFFSET.
-        id: String,
-    },
-    /// Put dead letters back where they came from.
-    Replay {
-        #[command(flatten)]
-        filter: DeadLetterFilter,
-        /// Only say what would be done.
-        #[arg(long)]
-        dry_run: bool,
-        /// Messages per second.
-        #[arg(long, value_name = "N")]
-        rate: Option<std::num::NonZeroU32>,
-    },
-}
-
-/// Which dead letters.
-#[derive(Debug, Args)]
-pub(crate) struct DeadLetterFilter {
-    /// Of this stage only.
-    #[arg(long, value_enum)]
-    pub(crate) stage: Option<StageName>,
-    /// With this reason only.
-    #[arg(long)]
-    pub(crate) reason: Option<String>,
-    /// No more than so many.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub(crate) limit: usize,
-}
-
-/// Arguments of `replay`.
-#[derive(Debug, Args)]
-pub(crate) struct ReplayArgs {
-    /// The stage: what it reads is put before it once more, the latest revision of each article.
-    #[arg(long, value_enum)]
-    pub(crate) stage: ReplayStage,
-    /// What was written from then on: `earliest`, a time (RFC 3339), or an offset in every partition.
-    #[arg(long, value_name = "WHERE")]
-    pub(crate) from: From,
-    /// Goes on with a replay that was interrupted.
-    #[arg(long, value_name = "ID")]
-    pub(crate) resume: Option<String>,
-    /// Only say what would be done.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Messages per second.
-    #[arg(long, value_name = "N")]
-    pub(crate) rate: Option<std::num::NonZeroU32>,
-}
-
-/// Arguments of `import`.
-#[derive(Debug, Args)]
-pub(crate) struct ImportArgs {
-    /// Archives, packed with gzip or not; `-` is standard input.
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// Labels that their articles carry.
-    #[arg(long, value_name = "LABEL")]
-    pub(crate) label: Vec<String>,
-    /// Only say what would be done.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Pages per second.
-    #[arg(long, value_name = "N")]
-    pub(crate) rate: Option<std::num::NonZeroU32>,
-}
-
-/// Stages that can work again on what they have done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReplayStage {
-    /// Articles to tagged articles: the same revisions, tagged by the topic files of now.
-    Classifier,
-}
-
-/// A place in a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum From {
-    /// The first message that is kept.
-    Earliest,
-    /// The first message written then or later.
-    Time(jiff::Timestamp),
-    /// This offset in every partition.
-    Offset(u64),
-}
-
-impl std::str::FromStr for From {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "earliest" {
-            return Ok(Self::Earliest);
-        }
-        let offset = text.parse().map(Self::Offset);
-        offset.or_else(|_| {
-            let time = text.parse().map(Self::Time);
-            time.map_err(|_| "give `earliest`, a time such as 2026-11-22T08:00:00Z, or an offset".to_owned())
-        })
-    }
-}
-
-/// Names of stages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StageName {
-    /// Feeds to items.
-    Poller,
-    /// Items to pages.
-    Fetcher,
-    /// Pages to articles.
-    Cleaner,
-    /// Articles to tagged articles.
-    Classifier,
-    /// Tagged articles to where they are read.
-    Sink,
-}
-
-/// Commands on topics.
-#[derive(Debug, Subcommand)]
-pub(crate) enum TopicsCommand {
-    /// Show the topics, and what `apply` would make or change.
-    Plan,
-    /// Make the topics that are missing and raise what is too low; takes nothing away, safe to repeat.
-    Apply,
-    /// Print what each stage, and whoever works beside them, must be allowed on Kafka: commands of kafka-acls.sh, or
-    /// with `--output json` the table.
-    Rights(RightsArgs),
-    /// Learn what the signals of the topic files weigh, and show how good that is on sources not seen.
-    Train(TrainArgs),
-    /// Compare the topic files' answers with labels.
-    Test(LabelledArgs),
-    /// Show which tags other topic files would give to stored articles.
-    Diff(DiffArgs),
-}
-
-/// Arguments of `topics rights`.
-#[derive(Debug, Args)]
-pub(crate) struct RightsArgs {
-    /// Whose rights; everybody's where absent.
-    #[arg(
-        long,
-        value_parser = clap::builder::PossibleValuesParser::new(telex_model::Role::ALL.map(telex_model::Role::name))
-    )]
-    pub(crate) role: Option<String>,
-    /// The users that get them; `{role}` stands for the name of the role.
-    #[arg(long, value_name = "USER", default_value = "User:telex-{role}")]
-    pub(crate) principal: String,
-}
-
-/// Labelled articles.
-#[derive(Debug, Args)]
-pub(crate) struct LabelledArgs {
-    /// Articles as JSON lines: id, title, text, language, source; `-` is standard input.
-    #[arg(value_name = "ARTICLES")]
-    pub(crate) articles: PathBuf,
-    /// Labels as JSON lines, where the articles do not carry them: id, topics with 0 or 1, and `borderline`, the
-    /// topics on which readers could differ.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) labels: Option<PathBuf>,
-    /// Also list the answers that differ from their label.
-    #[arg(long)]
-    pub(crate) mistakes: bool,
-}
-
-/// Arguments of `topics train`.
-#[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    #[command(flatten)]
-    pub(crate) labelled: LabelledArgs,
-    /// Write the weights to this file, to stand beside the topic files.
-    #[arg(long, value_name = "FILE", requires = "from")]
-    pub(crate) write: Option<PathBuf>,
-    /// Where the labelled articles are from, in a few words; stands in the file of weights.
-    #[arg(long, value_name = "WORDS")]
-    pub(crate) from: Option<String>,
-}
-
-/// Arguments of `topics diff`.
-#[derive(Debug, Args)]
-pub(crate) struct DiffArgs {
-    /// Folder of topic files as they are, laid over the built-in ones; `built-in` for those alone.
-    #[arg(value_name = "OLD")]
-    pub(crate) old: PathBuf,
-    /// Folder of topic files as they would be.
-    #[arg(value_name = "NEW")]
-    pub(crate) new: PathBuf,
-    /// Articles as JSON lines, in place of those that the sink stored.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) articles: Option<PathBuf>,
-}
-
-/// Arguments of `parse-feed`.
-#[derive(Debug, Args)]
-pub(crate) struct ParseFeedArgs {
-    /// Rows as JSON lines; the only form there is.
-    #[arg(long, required = true)]
-    pub(crate) jsonl: bool,
-    /// The feeds.
-    #[arg(required = true)]
-    pub(crate) files: Vec<String>,
-    #[command(flatten)]
-    pub(crate) work: WorkArgs,
-}
-
-/// Arguments of commands that turn rows into rows.
-#[derive(Debug, Args)]
-pub(crate) struct RowsArgs {
-    /// Rows as JSON lines on standard input and output.
-    #[arg(long, required = true)]
-    pub(crate) jsonl: bool,
-    #[command(flatten)]
-    pub(crate) work: WorkArgs,
-}
-
-/// How rows are worked on.
-#[derive(Debug, Args)]
-pub(crate) struct WorkArgs {
-    /// Threads [default: one a core].
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// Ends standard error with a line that tells the stage's own time.
-    #[arg(long)]
-    pub(crate) timing: bool,
-}
-
-/// Arguments of `classify`.
-#[derive(Debug, Args)]
-pub(crate) struct ClassifyArgs {
-    /// Rows as JSON lines on standard input and output.
-    #[arg(long, required_unless_present = "explain")]
-    pub(crate) jsonl: bool,
-    /// Show each article with its tags and what speaks for them, for people.
-    #[arg(long, conflicts_with = "jsonl")]
-    pub(crate) explain: bool,
-    #[command(flatten)]
-    pub(crate) work: WorkArgs,
 }
 
 /// Arguments of `check`.
@@ -729,20 +272,11 @@ pub(crate) struct SchemaArgs {
     pub(crate) name: Option<String>,
 }
 
-/// Reads a number of articles per second.
-fn pace(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if (0.1..=1e6).contains(&rate) => Ok(rate),
-        Ok(_) => Err("between 0.1 and 1,000,000 articles per second".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Reads a time between two looks.
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
-        Ok(_) => Err("between 0.1 and 3600 seconds".to_owned()),
+/// Makes a reader of numbers between two.
+fn between(low: f64, high: f64, unit: &'static str) -> impl Fn(&str) -> Result<f64, String> + Clone {
+    move |text| match text.parse::<f64>() {
+        Ok(number) if (low..=high).contains(&number) => Ok(number),
+        Ok(_) => Err(format!("between {low} and {high} {unit}")),
         Err(error) => Err(error.to_string()),
     }
 }
