@@ -135,6 +135,8 @@ fn an_address_in_use_stops_the_console_only_where_it_was_chosen() {
 fn a_console_needs_no_sink_and_a_sink_something_to_write_to() {
     let world = World::new();
     let port = free_port();
+    let bus = finish(world.telex(&["feeds", "add", "https://example.org/feed.xml"]));
+    assert!(bus.status.success(), "{}", said(&bus));
     let mut console = world.telex(&["run", "console", "--console-listen", &format!("127.0.0.1:{port}")]);
     console.env("TELEX__SINK__SQLITE", "false");
     let running = Started::new(console);
