@@ -149,6 +149,7 @@ pub(super) fn dead(letters: &[Letter], now: Timestamp) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::look::Count;
 
     #[test]
     fn silence_is_a_problem_only_where_there_are_feeds_and_were_articles() {
