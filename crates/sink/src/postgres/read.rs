@@ -67,8 +67,12 @@ impl Select {
             made.condition("starts_with(lower(language) || '-', $)", prefix);
         }
         if let Some(source) = &query.source {
-            let below = format!(".{}", text(source).to_lowercase());
-            made.condition("right('.' || domain, length($)) = $", below);
+            let source = text(source).to_lowercase();
+            if source.contains('.') {
+                made.condition("right('.' || domain, length($)) = $", format!(".{source}"));
+            } else {
+                made.condition("domain = $", source);
+            }
         }
         // The order of storage is not kept here; it is much the same as the newest first.
         let direction = match query.order {
