@@ -1,5 +1,6 @@
 //! Articles: the list, one of them, for people and for programs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,7 +9,7 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use telex_model::{ArticleId, Kind, Source, Tagged};
 use telex_operate::without_user;
 use telex_sink::{Articles, Headline, Marker, Query, SinkError, StoredArticle};
@@ -111,7 +112,7 @@ pub(crate) struct ArticleSummary {
 }
 
 /// A tag without its evidence.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TagScore {
     /// Name of the topic.
     topic: String,
@@ -127,21 +128,61 @@ fn scores(article: &Tagged) -> Vec<TagScore> {
     article.tags.iter().map(score).collect()
 }
 
-impl From<Tagged> for ArticleSummary {
-    fn from(article: Tagged) -> Self {
-        Self {
-            id: article.id,
-            revision: article.revision,
-            tags: scores(&article),
-            excerpt: article.text.chars().take(EXCERPT).collect(),
-            url: article.url,
-            title: article.title,
-            published: article.published,
-            first_seen: article.first_seen,
-            language: article.language,
-            kind: article.kind,
-            source: article.source,
-        }
+/// What a summary needs of a stored article: the rest, most of it evidence, is passed over.
+#[derive(Deserialize)]
+struct Brief<'a> {
+    id: ArticleId,
+    revision: u32,
+    url: String,
+    title: String,
+    #[serde(borrow)]
+    text: Cow<'a, str>,
+    published: Option<Timestamp>,
+    first_seen: Timestamp,
+    language: Option<String>,
+    kind: Kind,
+    source: Source,
+    tags: Vec<TagScore>,
+}
+
+impl ArticleSummary {
+    /// Reads what a list shows of a stored article, its addresses as they may be shown.
+    pub(crate) fn of(article: &StoredArticle) -> Result<Self, Failure> {
+        let brief = serde_json::from_str::<Brief<'_>>(&article.json);
+        let brief = brief.map_err(|e| Failure::bug(&format!("a stored article: {e}")))?;
+        Ok(Self {
+            id: brief.id,
+            revision: brief.revision,
+            url: without_user(&brief.url),
+            title: brief.title,
+            excerpt: brief.text.chars().take(EXCERPT).collect(),
+            published: brief.published,
+            first_seen: brief.first_seen,
+            language: brief.language,
+            kind: brief.kind,
+            source: Source {
+                feed_url: without_user(&brief.source.feed_url),
+                ..brief.source
+            },
+            tags: brief.tags,
+        })
+    }
+
+    /// Tells whether it is among what these filters let through, those of time and words apart.
+    pub(crate) fn is_of(&self, query: &Query) -> bool {
+        let tagged = |tag: &String| self.tags.iter().any(|t| t.topic == *tag);
+        let begins = |with: &String| {
+            let own = self.language.as_deref().unwrap_or_default().to_lowercase() + "-";
+            own.starts_with(&(with.to_lowercase() + "-"))
+        };
+        // A word without a dot is no domain that others are below of.
+        let below = |with: &String| {
+            let (own, with) = (self.source.domain.to_lowercase(), with.to_lowercase());
+            own == with || with.contains('.') && own.ends_with(&format!(".{with}"))
+        };
+        query.tag.as_ref().is_none_or(tagged)
+            && query.language.as_ref().is_none_or(begins)
+            && query.source.as_ref().is_none_or(below)
     }
 }
 
@@ -161,10 +202,7 @@ pub(crate) async fn list_json(State(app): State<Arc<App>>, uri: Uri) -> Result<J
 }
 
 fn summaries(articles: &[StoredArticle]) -> Result<Vec<ArticleSummary>, Failure> {
-    articles
-        .iter()
-        .map(|a| parse(a).map(ArticleSummary::from))
-        .collect()
+    articles.iter().map(ArticleSummary::of).collect()
 }
 
 /// `GET /api/v1/articles/{id}`

@@ -15,12 +15,12 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Serialize;
-use telex_model::{ArticleId, Tagged};
+use telex_model::ArticleId;
 use telex_sink::{ChangeKind, Changed, Changes, Query, SinkError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
-use crate::articles::{self, ArticleSummary};
+use crate::articles::ArticleSummary;
 use crate::ask::{self, Fields};
 use crate::failure::Failure;
 use crate::status;
@@ -174,34 +174,11 @@ impl Wanted {
         match &changed.change {
             ChangeKind::Withdrawn(id) => Some(of("withdrawn", changed.number, &Withdrawn { id: *id })),
             ChangeKind::Stored(article) => {
-                let article = articles::parse(article).ok()?;
-                let wanted = self.wants(&article);
-                wanted.then(|| of("article", changed.number, &ArticleSummary::from(article)))
+                let article = ArticleSummary::of(article).ok()?;
+                let wanted = article.is_of(&self.0);
+                wanted.then(|| of("article", changed.number, &article))
             }
         }
-    }
-
-    fn wants(&self, article: &Tagged) -> bool {
-        let tagged = |tag: &String| article.tags.iter().any(|t| t.topic == *tag);
-        let begins = |own: &str, with: &String| {
-            let (own, with) = (own.to_lowercase() + "-", with.to_lowercase() + "-");
-            own.starts_with(&with)
-        };
-        let ends = |own: &str, with: &String| {
-            let (own, with) = (
-                format!(".{own}").to_lowercase(),
-                format!(".{with}").to_lowercase(),
-            );
-            own.ends_with(&with)
-        };
-        let language = article.language.as_deref().unwrap_or_default();
-        self.0.tag.as_ref().is_none_or(tagged)
-            && self.0.language.as_ref().is_none_or(|l| begins(language, l))
-            && self
-                .0
-                .source
-                .as_ref()
-                .is_none_or(|s| ends(&article.source.domain, s))
     }
 }
 

@@ -13,10 +13,16 @@ use crate::articles::{Order, Query};
 use crate::sqlite::labels;
 use crate::text::SearchTerms;
 
-/// Lists so short are looked up in the full-text index, at some 30 us an article, rather than the other way round, at
-/// some 2 us for every article with the words: with a longer list one of a thousand articles at least is of it, so the
-/// fifty of a page are found among 50,000.
+/// Lists so short are looked up in the full-text index, at 30 to 300 us an article (the more segments the index has),
+/// rather than the other way round, at some 2 us for every article with the words: with a longer list one of a thousand
+/// articles at least is of it, so the fifty of a page are found among 50,000.
 const SHORT: i64 = 1000;
+
+/// One article looked up takes as long as so many read by their words.
+const LOOKUP: i64 = 50;
+
+/// Articles with the words are counted so far, in some 10 ms.
+const HITS: i64 = 10_000;
 
 /// Lists are counted so far.
 const COUNTED: i64 = 20_000;
@@ -84,8 +90,10 @@ impl Plan {
             // What they have in common is as good as a list.
             shortest = on_all(sql, query, &lists, SHORT)?;
         }
+        let short = !lists.is_empty() && shortest <= SHORT;
+        let most = HITS.min(LOOKUP.saturating_mul(shortest));
         let by = match lists.is_empty() {
-            _ if words_first && shortest > SHORT => match rows(sql, query)? {
+            _ if words_first && (!short || hits(sql, &terms, most)? <= most) => match rows(sql, query)? {
                 Some((least, most)) => By::Words(least, most),
                 None => return Ok(None),
             },
@@ -166,12 +174,8 @@ impl Plan {
                     made.text.push_str(&format!(" {narrow} = t.seq"));
                 }
                 made.condition(&format!("t.{} = ?", list.column), [list.name.clone()]);
-                self.has_words(&mut made, query);
             }
-            _ => {
-                made.text.push_str("article t");
-                self.has_words(&mut made, query);
-            }
+            _ => made.text.push_str("article t"),
         }
         self.is_on_lists(&mut made);
         let t = self.times();
@@ -185,16 +189,21 @@ impl Plan {
             let prefix = format!("{}-", language.to_lowercase());
             made.condition("instr(lower(a.language) || '-', ?) = 1", [prefix]);
         }
+        // Last, for it costs most, and SQLite asks in this order.
+        if !matches!(self.by, By::Words(..)) {
+            self.has_words(&mut made, query);
+        }
         made
     }
 
-    /// Asks of each article whether it is on the lists that are not read.
+    /// Asks of each article whether it is on the lists that are not read. Not by EXISTS, of which SQLite makes a join,
+    /// before which it would look up words.
     fn is_on_lists(&self, made: &mut Statement) {
         let t = self.times();
         let read = usize::from(self.by == By::List);
         for list in self.lists.iter().skip(read) {
             let condition = format!(
-                "EXISTS (SELECT 1 FROM {} x WHERE x.{} = ? AND x.first_seen = {t}.first_seen AND x.seq = {t}.seq)",
+                "(SELECT 1 FROM {} x WHERE x.{} = ? AND x.first_seen = {t}.first_seen AND x.seq = {t}.seq) = 1",
                 list.table, list.column
             );
             made.condition(&condition, [list.name.clone()]);
@@ -249,6 +258,12 @@ fn on_all(sql: &Connection, query: &Query, lists: &[List], most: i64) -> rusqlit
     made.values.push(Value::Integer(most + 1));
     sql.prepare_cached(&made.text)?
         .query_row(params_from_iter(&made.values), |row| row.get(0))
+}
+
+/// Counts the articles with the words, as far as one more than `most`.
+fn hits(sql: &Connection, terms: &SearchTerms, most: i64) -> rusqlite::Result<i64> {
+    sql.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ?1 LIMIT ?2)")?
+        .query_row(params![terms.joined(), most + 1], |row| row.get(0))
 }
 
 /// Gives the rows among which the articles of the time asked for are; none where there is none.
