@@ -1,9 +1,9 @@
 # Two commands do everything that a newcomer needs; each does its own set-up.
 #   make demo    the whole pipeline on a small news world of its own
 #   make test    every test, from unit to whole pipeline
-# Others: make kafka (a real Apache Kafka to try things on), make faults (long campaigns of faults), make lint,
-# make release, make bench-cleaner and make bench-classifier (beside their peers), make deploy-check (everything in
-# deploy/), make browser (the console in a real browser)
+# Others: make kafka (a real Apache Kafka to try things on), make faults (long campaigns of faults), make properties
+# (much random input), make lint, make release, make bench-cleaner and make bench-classifier (beside their peers),
+# make deploy-check (everything in deploy/), make browser (the console in a real browser)
 
 CARGO ?= cargo
 
@@ -11,16 +11,17 @@ CARGO ?= cargo
 NO_KAFKA = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-kafka
 NO_POSTGRES = $(or $(CARGO_TARGET_DIR),target)/tmp/nothing-tested-on-postgres
 
-.PHONY: demo test kafka faults browser lint release bench-cleaner bench-classifier deploy-check setup setup-kafka \
-  setup-postgres setup-deploy-check
+.PHONY: demo test kafka faults properties browser lint release bench-cleaner bench-classifier deploy-check setup \
+  setup-kafka setup-postgres setup-deploy-check
 
 demo: setup
 	$(CARGO) build --release --locked --package telex
 	./target/release/telex demo
 
+# Properties are held against the same cases each time, so that what passed passes again; make properties makes others.
 test: setup setup-kafka setup-postgres
 	@rm -f $(NO_KAFKA) $(NO_POSTGRES)
-	$(CARGO) test --workspace --locked
+	PROPTEST_RNG_SEED=1 $(CARGO) test --workspace --locked
 	@if [ -e $(NO_KAFKA) ]; then \
 	  echo "all tests passed, BUT NOTHING WAS TESTED ON KAFKA: $$(cat $(NO_KAFKA))"; \
 	else echo "all tests passed, those on a real Kafka among them"; fi
@@ -41,6 +42,13 @@ FAULTS ?= 100
 faults: setup setup-kafka
 	TELEX_FAULTS=$(FAULTS) $(CARGO) test --locked --package telex --test pipeline -- \
 	  faults:: brokers_die --include-ignored --nocapture --test-threads 1
+
+# What must hold for any feed, page, address, text and search, on so many fresh cases each.
+CASES ?= 20000
+
+properties: setup
+	PROPTEST_CASES=$(CASES) $(CARGO) test --release --locked --package telex-model --package telex-web \
+	  --package telex-feed --package telex-poller --package telex-cleaner --package telex-classifier --package telex-sink
 
 # The console in headless Chromium, driven by playwright-core, with axe for accessibility.
 browser: setup

@@ -73,8 +73,6 @@ fn is_subsequence(part: &str, whole: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn text_is_a_subsequence_of_what_the_page_shows(html in page()) {
         let cleaned = clean_html(&Page { url: Some("https://bell.example/2026/03/01/ferry"), html: &html });

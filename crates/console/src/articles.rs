@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use telex_model::{ArticleId, Kind, Source, Tagged};
 use telex_operate::without_user;
 use telex_sink::{Articles, Headline, Marker, Query, SinkError, StoredArticle};
@@ -85,7 +85,7 @@ pub(crate) struct ArticleList {
 }
 
 /// An article without its text.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ArticleSummary {
     /// Its id.
     id: ArticleId,
@@ -96,6 +96,7 @@ pub(crate) struct ArticleSummary {
     /// Its headline.
     title: String,
     /// The beginning of its text, at most 280 characters.
+    #[serde(rename(deserialize = "text"), deserialize_with = "beginning")]
     excerpt: String,
     /// When it was published, as page or feed say.
     published: Option<Timestamp>,
@@ -128,44 +129,22 @@ fn scores(article: &Tagged) -> Vec<TagScore> {
     article.tags.iter().map(score).collect()
 }
 
-/// What a summary needs of a stored article: the rest, most of it evidence, is passed over.
-#[derive(Deserialize)]
-struct Brief<'a> {
-    id: ArticleId,
-    revision: u32,
-    url: String,
-    title: String,
-    #[serde(borrow)]
-    text: Cow<'a, str>,
-    published: Option<Timestamp>,
-    first_seen: Timestamp,
-    language: Option<String>,
-    kind: Kind,
-    source: Source,
-    tags: Vec<TagScore>,
+/// Reads the beginning of a text.
+fn beginning<'de, D: Deserializer<'de>>(text: D) -> Result<String, D::Error> {
+    let text = Cow::<'de, str>::deserialize(text)?;
+    Ok(text.chars().take(EXCERPT).collect())
 }
 
 impl ArticleSummary {
-    /// Reads what a list shows of a stored article, its addresses as they may be shown.
+    /// Reads what a list shows of a stored article, its addresses as they may be shown; the rest, most of it evidence,
+    /// is passed over.
     pub(crate) fn of(article: &StoredArticle) -> Result<Self, Failure> {
-        let brief = serde_json::from_str::<Brief<'_>>(&article.json);
-        let brief = brief.map_err(|e| Failure::bug(&format!("a stored article: {e}")))?;
-        Ok(Self {
-            id: brief.id,
-            revision: brief.revision,
-            url: without_user(&brief.url),
-            title: brief.title,
-            excerpt: brief.text.chars().take(EXCERPT).collect(),
-            published: brief.published,
-            first_seen: brief.first_seen,
-            language: brief.language,
-            kind: brief.kind,
-            source: Source {
-                feed_url: without_user(&brief.source.feed_url),
-                ..brief.source
-            },
-            tags: brief.tags,
-        })
+        let read = serde_json::from_str::<Self>(&article.json);
+        let mut summary = read.map_err(|e| Failure::bug(&format!("a stored article: {e}")))?;
+        for address in [&mut summary.url, &mut summary.source.feed_url] {
+            *address = without_user(address);
+        }
+        Ok(summary)
     }
 
     /// Tells whether it is among what these filters let through, those of time and words apart.
@@ -366,16 +345,7 @@ struct ArticleView {
     tags: Vec<TagView>,
     concepts: Vec<telex_model::Concept>,
     /// Others of the same story, the first seen first.
-    story: Vec<StoryRow>,
-}
-
-/// Another article of the same story.
-#[derive(Serialize)]
-struct StoryRow {
-    id: ArticleId,
-    title: String,
-    domain: String,
-    first_seen: Timestamp,
+    story: Vec<Headline>,
 }
 
 #[derive(Serialize)]
@@ -417,12 +387,6 @@ pub(crate) async fn one_page(
 fn view(article: Tagged, q: Option<&str>, story: Vec<Headline>) -> ArticleView {
     let marker = q.map(Marker::new);
     let marked = marks::article(&article, marker.as_ref());
-    let headline = |h: Headline| StoryRow {
-        id: h.id,
-        title: h.title,
-        domain: h.domain,
-        first_seen: h.first_seen,
-    };
     ArticleView {
         id: article.id,
         revision: article.revision,
@@ -449,7 +413,7 @@ fn view(article: Tagged, q: Option<&str>, story: Vec<Headline>) -> ArticleView {
         fetch_error: article.fetch_error,
         source: article.source,
         concepts: article.concepts.into_iter().take(CONCEPTS).collect(),
-        story: story.into_iter().map(headline).collect(),
+        story,
     }
 }
 

@@ -93,14 +93,7 @@ impl Deed {
     }
 }
 
-/// What was asked for of the feeds there are.
-struct Chosen {
-    feeds: Vec<FeedStatus>,
-    total: usize,
-    next: Option<usize>,
-}
-
-async fn chosen(app: &App, fields: &Fields) -> Result<Chosen, Failure> {
+async fn chosen(app: &App, fields: &Fields) -> Result<FeedList, Failure> {
     let from = fields.get("from").unwrap_or("0").parse::<usize>();
     let from = from.map_err(|_| Failure::bad("from: no number of feeds"))?;
     let wanted = fields.get("q").map(str::to_lowercase);
@@ -120,7 +113,7 @@ async fn chosen(app: &App, fields: &Fields) -> Result<Chosen, Failure> {
         .map(|f| (*f).clone())
         .collect();
     let next = from.saturating_add(shown.len());
-    Ok(Chosen {
+    Ok(FeedList {
         next: (next < matching.len()).then_some(next),
         total: matching.len(),
         feeds: shown,
@@ -130,12 +123,7 @@ async fn chosen(app: &App, fields: &Fields) -> Result<Chosen, Failure> {
 /// `GET /api/v1/feeds`
 pub(crate) async fn list_json(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<FeedList>, Failure> {
     let fields = Fields::parse(uri.query().unwrap_or_default(), &["q", "health", "from"])?;
-    let chosen = chosen(&app, &fields).await?;
-    Ok(Json(FeedList {
-        feeds: chosen.feeds,
-        total: chosen.total,
-        next: chosen.next,
-    }))
+    chosen(&app, &fields).await.map(Json)
 }
 
 #[derive(Serialize)]
@@ -259,10 +247,7 @@ pub(crate) async fn add_form(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
-    let fields = Fields::parse(&guard::body(body).await?, &["form", "urls", "labels"])?;
-    app.keys
-        .may_change(&headers, Some(fields.get("form").unwrap_or_default()))
-        .await?;
+    let fields = app.keys.form(&headers, body, &["urls", "labels"]).await?;
     let words = |name| fields.get(name).unwrap_or_default();
     let new = NewFeeds {
         urls: words("urls").split_whitespace().map(str::to_owned).collect(),
@@ -340,10 +325,7 @@ pub(crate) async fn change_form(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
-    let fields = Fields::parse(&guard::body(body).await?, &["form"])?;
-    app.keys
-        .may_change(&headers, Some(fields.get("form").unwrap_or_default()))
-        .await?;
+    app.keys.form(&headers, body, &[]).await?;
     let deed = Deed::parse(&deed)?;
     change(&app, id, deed).await?;
     Ok(Redirect::to(&format!("/feeds?done={}", deed.done())).into_response())

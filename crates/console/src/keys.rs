@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use blake3::Hash;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
+use crate::ask::Fields;
 use crate::failure::Failure;
 use crate::guard;
 
@@ -119,6 +121,23 @@ impl Keys {
                 "the form is not of this session; load the page again",
             ))
         }
+    }
+
+    /// Reads the fields of a page's form, and lets it pass as [`Keys::may_change`] does.
+    ///
+    /// # Errors
+    /// As there; 400 and 413 where the fields cannot be read.
+    pub(crate) async fn form(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        known: &[&str],
+    ) -> Result<Fields, Failure> {
+        let known = [&["form"], known].concat();
+        let fields = Fields::parse(&guard::body(body).await?, &known)?;
+        self.may_change(headers, Some(fields.get("form").unwrap_or_default()))
+            .await?;
+        Ok(fields)
     }
 
     fn possible(&self) -> Result<(), Failure> {

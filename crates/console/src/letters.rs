@@ -72,7 +72,7 @@ pub(crate) struct WholeLetter {
 }
 
 /// Which letters to put back.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Replay {
     /// This one alone.
@@ -112,32 +112,35 @@ fn is_secret(stage: &str) -> bool {
 
 /// Takes away what may quote a secret.
 fn hidden(mut letter: Letter) -> Letter {
-    if letter.id.split('/').next().is_some_and(is_secret) {
+    if is_secret(stage_of(&letter.id)) {
         letter.detail = None;
     }
     letter.detail = letter.detail.map(|d| without_users(&d).into_owned());
     letter
 }
 
+/// Name of the stage that a letter's id begins with.
+fn stage_of(id: &str) -> &str {
+    id.split('/').next().unwrap_or_default()
+}
+
+/// Tells whether a letter is of this stage and has this reason, where they are given.
+fn fits(letter: &Letter, stage: Option<Stage>, reason: Option<&str>) -> bool {
+    stage.is_none_or(|stage| stage_of(&letter.id) == stage.name())
+        && reason.is_none_or(|reason| letter.reason == reason)
+}
+
 fn matching(letters: &[Letter], fields: &Fields, limit: usize) -> Result<Vec<Letter>, Failure> {
-    let of = fields
-        .get("stage")
-        .map(stage)
-        .transpose()?
-        .map(|s| format!("{s}/"));
-    let fits = |l: &&Letter| {
-        of.as_ref().is_none_or(|stage| l.id.starts_with(stage.as_str()))
-            && fields.get("reason").is_none_or(|reason| l.reason == reason)
-    };
-    Ok(letters.iter().filter(fits).take(limit).cloned().collect())
+    let stage = fields.get("stage").map(stage).transpose()?;
+    let fitting = letters.iter().filter(|l| fits(l, stage, fields.get("reason")));
+    Ok(fitting.take(limit).cloned().collect())
 }
 
 /// Counts what is listed of all there are.
 fn groups(survey: &Survey) -> Vec<Group> {
     let mut listed: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for letter in &survey.newest {
-        let stage = letter.id.split('/').next().unwrap_or_default();
-        *listed.entry((stage, &letter.reason)).or_default() += 1;
+        *listed.entry((stage_of(&letter.id), &letter.reason)).or_default() += 1;
     }
     let group = |((stage, reason), total): (&(Stage, String), &u64)| Group {
         stage: stage.to_string(),
@@ -208,7 +211,7 @@ pub(crate) async fn page(
 }
 
 async fn get(app: &App, id: String) -> Result<(Letter, Arc<Message>), Failure> {
-    let name = id.split('/').next().unwrap_or_default().to_owned();
+    let name = stage_of(&id).to_owned();
     let (bus, prefix) = (Arc::clone(&app.parts.bus), app.parts.prefix.clone());
     let message = on_thread(move || DeadLetters::new(bus.as_ref(), &prefix).get(&id)).await?;
     Ok((Letter::new(stage(&name)?, &message), message))
@@ -220,25 +223,19 @@ fn headers_of(message: &Message) -> impl Iterator<Item = (String, String)> {
 
 type Id = (String, String, String);
 
-/// A letter as somebody may see it: without passwords of feeds, unless signed in.
-struct Seen {
-    letter: Letter,
-    headers: BTreeMap<String, String>,
-    value: Option<String>,
-}
-
-fn seen(letter: Letter, message: &Message, all: bool, longest: usize) -> Seen {
+/// Gives a letter as somebody may see it: without passwords of feeds, unless signed in.
+fn seen(letter: Letter, message: &Message, all: bool, longest: usize) -> WholeLetter {
     let value = message.value.as_deref().unwrap_or_default();
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     if all {
-        return Seen {
+        return WholeLetter {
             letter,
             headers: headers_of(message).collect(),
             value: Some(text(value.get(..longest).unwrap_or(value))),
         };
     }
-    if letter.id.split('/').next().is_some_and(is_secret) {
-        return Seen {
+    if is_secret(stage_of(&letter.id)) {
+        return WholeLetter {
             letter: hidden(letter),
             headers: BTreeMap::new(),
             value: None,
@@ -247,7 +244,7 @@ fn seen(letter: Letter, message: &Message, all: bool, longest: usize) -> Seen {
     let shown = |text: &str| without_users(text).into_owned();
     // A little more, so that no password stands at the end of what is cut off.
     let value = shown(&text(value.get(..longest.saturating_add(CUT)).unwrap_or(value)));
-    Seen {
+    WholeLetter {
         letter: hidden(letter),
         headers: headers_of(message).map(|(n, v)| (n, shown(&v))).collect(),
         value: Some(value.chars().take(longest).collect()),
@@ -262,12 +259,7 @@ pub(crate) async fn one_json(
 ) -> Result<Json<WholeLetter>, Failure> {
     let (letter, message) = get(&app, format!("{stage}/{partition}/{offset}")).await?;
     let all = app.keys.may_see(&headers).await?;
-    let seen = seen(letter, &message, all, usize::MAX);
-    Ok(Json(WholeLetter {
-        letter: seen.letter,
-        headers: seen.headers,
-        value: seen.value,
-    }))
+    Ok(Json(seen(letter, &message, all, usize::MAX)))
 }
 
 #[derive(Serialize)]
@@ -332,11 +324,8 @@ pub(crate) async fn replay_form(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
-    let known = ["form", "id", "stage", "reason", "dry_run"];
-    let fields = Fields::parse(&guard::body(body).await?, &known)?;
-    app.keys
-        .may_change(&headers, Some(fields.get("form").unwrap_or_default()))
-        .await?;
+    let known = ["id", "stage", "reason", "dry_run"];
+    let fields = app.keys.form(&headers, body, &known).await?;
     let text = |name| fields.get(name).map(str::to_owned);
     let replay = Replay {
         id: text("id"),
@@ -344,30 +333,18 @@ pub(crate) async fn replay_form(
         reason: text("reason"),
         dry_run: fields.get("dry_run").is_some(),
     };
-    let asked = Asked {
-        id: replay.id.clone(),
-        stage: replay.stage.clone(),
-        reason: replay.reason.clone(),
-    };
+    let asked = replay.clone();
     let done = put_back(&app, replay).await?;
     // Elsewhere, so that who loads the result again replays nothing.
     let at = app.replayed.keep(Outcome { asked, done });
     Ok(Redirect::to(&format!("/dead-letters/replayed/{at}")).into_response())
 }
 
-/// What a replay was asked for.
-#[derive(Debug, Serialize)]
-struct Asked {
-    id: Option<String>,
-    stage: Option<String>,
-    reason: Option<String>,
-}
-
 /// What came of a replay, to be shown.
 #[derive(Debug, Serialize)]
 struct Outcome {
     #[serde(flatten)]
-    asked: Asked,
+    asked: Replay,
     done: ReplayDone,
 }
 
@@ -432,20 +409,17 @@ async fn put_back(app: &App, replay: Replay) -> Result<ReplayDone, Failure> {
         let chosen: Vec<Letter> = match &replay.id {
             Some(id) => {
                 let message = letters.get(id)?;
-                let name = id.split('/').next();
-                let stage = Stage::ALL.into_iter().find(|s| Some(s.name()) == name);
+                let stage = Stage::ALL.into_iter().find(|s| s.name() == stage_of(id));
                 stage
                     .map(|stage| Letter::new(stage, &message))
                     .into_iter()
                     .collect()
             }
             None => {
-                let of = stage.map(|s| format!("{s}/")).unwrap_or_default();
-                let fits = |l: &&Letter| {
-                    l.id.starts_with(&of) && replay.reason.as_ref().is_none_or(|r| l.reason == *r)
-                };
                 // The oldest first, as they came.
-                listed.newest.iter().rev().filter(fits).cloned().collect()
+                let letters = listed.newest.iter().rev();
+                let fitting = letters.filter(|l| fits(l, stage, replay.reason.as_deref()));
+                fitting.cloned().collect()
             }
         };
         letters.replay(&chosen, dry_run, Some(RATE))

@@ -36,10 +36,7 @@ pub(crate) async fn sign_out(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
-    let fields = Fields::parse(&guard::body(body).await?, &["form"])?;
-    app.keys
-        .may_change(&headers, Some(fields.get("form").unwrap_or_default()))
-        .await?;
+    app.keys.form(&headers, body, &[]).await?;
     Ok((
         [(header::SET_COOKIE, Keys::sign_out(&headers))],
         Redirect::to("/"),

@@ -9,7 +9,7 @@ use support::{Style, stories, style, write};
 use telex_feed::{Input, parse};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn feed_rs_agrees_on_whole_feeds(stories in stories(), style in style()) {

@@ -19,7 +19,7 @@ fn entries(bytes: &[u8]) -> Vec<Entry> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_global_rejects: u32::MAX, ..ProptestConfig::default() })]
 
     /// A feed reads as what was written into it.
     #[test]
@@ -52,7 +52,7 @@ proptest! {
         prop_assert!(left.iter().enumerate().skip(before).all(|(at, entry)| entry.truncated || whole.get(at) == Some(entry)));
     }
 
-    /// Corrupted anywhere: the items before the wound are all there and equal.
+    /// Corrupted anywhere: the items before the wound are all there, and equal in all that is their own.
     #[test]
     fn a_wound_costs_nothing_before_it(
         stories in stories(),
@@ -68,7 +68,13 @@ proptest! {
         let end = (at + removed).min(bytes.len());
         bytes.splice(at..end, wound);
         let before = written.ends.iter().filter(|end| **end <= at).count();
-        let left = entries(&bytes);
+        let mut left = entries(&bytes);
+        for (entry, whole) in left.iter_mut().zip(&whole) {
+            // A wound behind the entry may name an author of the whole feed, who is that of each entry without one.
+            if whole.authors.is_empty() {
+                entry.authors.clear();
+            }
+        }
         prop_assert_eq!(left.get(..before), whole.get(..before), "{}", String::from_utf8_lossy(&bytes));
     }
 

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use postgres::Client;
 use telex_model::Tagged;
 use telex_sink::{Change, PostgresSink, Row, Sink};
+use telex_site::Words;
 
 const BATCH: usize = 500;
 const BATCHES: usize = 12;
@@ -83,12 +84,14 @@ fn main() {
     for (_, make) in TABLES {
         client.batch_execute(make).expect("made");
     }
-    let mut numbers = news::Numbers::new();
+    let mut words = Words::default();
     let mut ours = Duration::ZERO;
     let mut copies = [Duration::ZERO; TABLES.len()];
     for batch in 0..BATCHES {
         let first = batch * BATCH;
-        let articles: Vec<Tagged> = (first..first + BATCH).map(|n| numbers.tagged(n as u64)).collect();
+        let articles: Vec<Tagged> = (first..first + BATCH)
+            .map(|n| news::tagged(&mut words, n as u64))
+            .collect();
         ours += store(&mut sink, first, &articles);
         let ids: Vec<String> = articles.iter().map(|a| format!("'{}'", a.id)).collect();
         let ids = ids.join(",");

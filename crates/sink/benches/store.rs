@@ -8,18 +8,19 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use telex_model::Tagged;
 use telex_sink::{Articles, Change, JsonLines, Query, Row, Sink, SqliteOptions, SqliteSink};
+use telex_site::Words;
 
 mod news;
-
-use news::Numbers;
 
 const BATCH: u64 = 500;
 
 /// Stores `batches` new batches; gives the time that it took.
-fn store(sink: &mut dyn Sink, numbers: &mut Numbers, next: &mut u64, batches: u64) -> Duration {
+fn store(sink: &mut dyn Sink, words: &mut Words, next: &mut u64, batches: u64) -> Duration {
     let mut total = Duration::ZERO;
     for _ in 0..batches {
-        let made: Vec<(u64, Tagged)> = (*next..*next + BATCH).map(|n| (n, numbers.tagged(n))).collect();
+        let made: Vec<(u64, Tagged)> = (*next..*next + BATCH)
+            .map(|n| (n, news::tagged(words, n)))
+            .collect();
         let json: Vec<String> = made
             .iter()
             .map(|(_, a)| serde_json::to_string(a).expect("JSON"))
@@ -52,17 +53,17 @@ fn bench(c: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut group = c.benchmark_group("sink");
     group.sample_size(10).throughput(Throughput::Elements(BATCH));
-    let mut numbers = Numbers::new();
+    let mut words = Words::default();
     let path = folder.path().join("articles.sqlite");
     let mut sqlite = SqliteSink::open(&path, &SqliteOptions::default()).expect("a sink");
     let mut next = 0;
     group.bench_function("sqlite", |b| {
-        b.iter_custom(|n| store(&mut sqlite, &mut numbers, &mut next, n));
+        b.iter_custom(|n| store(&mut sqlite, &mut words, &mut next, n));
     });
     let stored = next;
     let mut lines = JsonLines::open(&folder.path().join("tagged.jsonl")).expect("a sink");
     group.bench_function("json_lines", |b| {
-        b.iter_custom(|n| store(&mut lines, &mut numbers, &mut next, n));
+        b.iter_custom(|n| store(&mut lines, &mut words, &mut next, n));
     });
     group.finish();
     let bytes = std::fs::metadata(&path).map_or(0, |m| m.len());

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, InterruptHandle, OptionalExtension, params_from_iter};
+use serde::Serialize;
 use telex_model::{ArticleId, Tagged};
 
 use crate::error::SinkError;
@@ -97,7 +98,7 @@ impl StoredArticle {
 }
 
 /// What a list of other articles shows of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Headline {
     /// Its id.
     pub id: ArticleId,

@@ -90,15 +90,18 @@ impl Plan {
             // What they have in common is as good as a list.
             shortest = on_all(sql, query, &lists, SHORT)?;
         }
-        let short = !lists.is_empty() && shortest <= SHORT;
+        // Without a list there is none that is short.
+        let short = shortest <= SHORT;
         let most = HITS.min(LOOKUP.saturating_mul(shortest));
-        let by = match lists.is_empty() {
-            _ if words_first && (!short || hits(sql, &terms, most)? <= most) => match rows(sql, query)? {
+        let by = if words_first && (!short || hits(sql, &terms, most)? <= most) {
+            match rows(sql, query)? {
                 Some((least, most)) => By::Words(least, most),
                 None => return Ok(None),
-            },
-            true => By::Time,
-            false => By::List,
+            }
+        } else if lists.is_empty() {
+            By::Time
+        } else {
+            By::List
         };
         Ok(Some(Self { by, lists, terms }))
     }

@@ -10,14 +10,13 @@ pub(crate) mod labels;
 mod links;
 pub(crate) mod schema;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, ToSql, TransactionBehavior, params};
-use telex_model::{Kind, MAX_MESSAGE_BYTES, Tagged};
-use zstd::bulk::Decompressor;
+use telex_model::{Kind, Tagged};
+use telex_stream::sqlite::unpack;
 
 pub(crate) use self::links::CHANGES;
 
@@ -292,11 +291,6 @@ impl ToSql for Stored<'_> {
     }
 }
 
-thread_local! {
-    /// Made once a thread: its tables cost more than a message does.
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
 /// Reads the stored form of a message.
 pub(crate) fn decode(value: ValueRef<'_>) -> rusqlite::Result<String> {
     let wrong = |e: Box<dyn std::error::Error + Send + Sync>| {
@@ -304,18 +298,7 @@ pub(crate) fn decode(value: ValueRef<'_>) -> rusqlite::Result<String> {
     };
     match value {
         ValueRef::Blob(bytes) => {
-            // As much as there is, or lists of articles would hold the largest message for each.
-            let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
-            let size = size.and_then(|size| usize::try_from(size).ok());
-            let size = size.map_or(MAX_MESSAGE_BYTES, |size| size.min(MAX_MESSAGE_BYTES));
-            let plain = DECOMPRESSOR.with_borrow_mut(|kept| {
-                let zstd = match kept {
-                    Some(zstd) => zstd,
-                    None => kept.insert(Decompressor::new()?),
-                };
-                zstd.decompress(bytes, size)
-            });
-            let plain = plain.map_err(|e| wrong(e.into()))?;
+            let plain = unpack(bytes).map_err(|e| wrong(e.into()))?;
             String::from_utf8(plain).map_err(|e| wrong(e.into()))
         }
         other => Ok(other.as_str()?.to_owned()),

@@ -17,6 +17,7 @@ mod maintain;
 mod schema;
 mod session;
 mod tail;
+mod unpack;
 mod writer;
 
 use std::collections::HashMap;
@@ -32,6 +33,8 @@ use telex_model::{Cleanup, Topic};
 use crate::bus::{Bus, BusError, Ends, Reset};
 use crate::message::{Message, Output};
 use crate::session::{Session, SessionConfig};
+
+pub use self::unpack::unpack;
 
 use self::session::SqliteSession;
 use self::tail::Tail;

@@ -17,6 +17,7 @@ mod paper;
 mod response;
 mod server;
 mod site;
+mod words;
 mod world;
 
 pub use article::{Article, Block, PageBehaviour};
@@ -24,4 +25,5 @@ pub use feed::{FeedUrl, Special};
 pub use response::Response;
 pub use server::Request;
 pub use site::{Options, Site};
+pub use words::{Words, word};
 pub use world::{Delivery, Expected, PublishError};

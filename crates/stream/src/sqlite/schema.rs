@@ -13,7 +13,7 @@ use crate::bus::{BusError, Ends};
 use crate::message::Message;
 
 use super::error::unusable;
-use super::{TopicInfo, optional};
+use super::{TopicInfo, optional, unpack};
 
 /// "Tlx1", so that `file` and we know our own.
 const APPLICATION_ID: i32 = 0x546c_7831;
@@ -204,8 +204,7 @@ fn message(row: &Row<'_>, partition: u32) -> rusqlite::Result<Message> {
     let codec: i64 = row.get(4)?;
     let value = match (row.get_ref(5)?.as_blob_or_null()?, codec) {
         (Some(bytes), ZSTD) => {
-            let plain =
-                zstd::bulk::decompress(bytes, plain_size(bytes)).map_err(|e| wrong(5, Box::new(e)))?;
+            let plain = unpack(bytes).map_err(|e| wrong(5, Box::new(e)))?;
             Some(Bytes::from(plain))
         }
         (value, _) => value.map(Bytes::copy_from_slice),
@@ -220,15 +219,6 @@ fn message(row: &Row<'_>, partition: u32) -> rusqlite::Result<Message> {
         value,
         headers,
     })
-}
-
-/// Bytes that a value decompresses to, as its frame says: room for the largest would stay with every message.
-fn plain_size(bytes: &[u8]) -> usize {
-    let said = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
-    said.and_then(|size| usize::try_from(size).ok())
-        .map_or(telex_model::MAX_MESSAGE_BYTES, |size| {
-            size.min(telex_model::MAX_MESSAGE_BYTES)
-        })
 }
 
 /// Gives first and next offset of every partition.

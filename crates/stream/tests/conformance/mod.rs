@@ -57,7 +57,7 @@ pub trait Harness: Send + Sync {
 
     /// How long anything may take to happen.
     fn patience(&self) -> Duration {
-        Duration::from_secs(20)
+        Duration::from_secs(60)
     }
 
     /// How many rounds a case with random events runs; few where a restart is slow.
@@ -156,7 +156,7 @@ impl<'h> Case<'h> {
             limits: Limits::new(RateLimit::default()),
             metrics: Metrics::new().stage(stage, &[], &[]),
             health: Health::default().stage(stage.name()),
-            patience: Duration::from_secs(30),
+            patience: Duration::from_secs(120),
         }
     }
 

@@ -1,7 +1,6 @@
 //! `telex bench console`: how long the console's pages take, over real HTTP on a database of any size.
 //!
-//! Words are drawn by a Zipf-like law from 50,000, so that the index has the shape that it has with real text: the
-//! commonest word is in nearly every article, most are in a few.
+//! Their words are [`Words`], so that the index has the shape that it has with real text.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use telex_model::{Article, ArticleId, Evidence, Kind, Source, Tag, Tagged, Where};
 use telex_sink::{Articles, Change, Query, Row, Sink, SqliteOptions, SqliteSink};
+use telex_site::{Words, word};
 use url::Url;
 
 use super::{Context, running, unavailable};
@@ -169,73 +169,47 @@ fn combinations(now: Timestamp) -> Vec<String> {
         .collect()
 }
 
-/// Pseudo-random numbers of xorshift64.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A word whose rank has a density of 1/rank.
-    fn word(&mut self) -> String {
-        let uniform = (self.next() % 1_000_000) as f64 / 1e6;
-        word(50_000_f64.powf(uniform) as u64)
-    }
-
-    fn text(&mut self, bytes: usize) -> String {
-        let mut text = String::new();
-        while text.len() < bytes {
-            text.push_str(&self.word());
-            text.push(if self.next().is_multiple_of(90) { '\n' } else { ' ' });
-        }
-        text
-    }
-
-    fn tagged(&mut self, n: u32, of: u32, now: Timestamp) -> Result<Tagged, CliError> {
-        let domain = format!("paper-{}.example", self.next() % SOURCES);
-        let address = format!("https://{domain}/{n}");
-        let link = Url::parse(&address).map_err(|e| CliError::Bug(e.to_string()))?;
-        let age = SignedDuration::from_secs(DAYS * 86_400 / i64::from(of.max(1)) * i64::from(of - n));
-        let language = match self.next() % 100 {
-            0..60 => "en",
-            60..80 => "uk",
-            80..99 => "de",
-            _ => "el",
-        };
-        let article = Article {
-            id: ArticleId::of_link(&link),
-            revision: 1,
-            url: address,
-            canonical_url: None,
-            title: self.text(60),
-            text: self.text(TEXT_BYTES),
-            authors: vec!["A. Writer".to_owned()],
-            published: None,
-            modified: None,
-            first_seen: now - age,
-            language: Some(language.to_owned()),
-            kind: Kind::Article,
-            source: Source {
-                domain,
-                ..Source::default()
-            },
-            fingerprint: None,
-            lead_image: None,
-            quality: 0.9,
-            fetch_error: None,
-        };
-        let chance = self.next() % 100;
-        let tag = |(name, share): (&str, u64)| (chance < share).then(|| tag(name));
-        let tags = [("ukraine", 20), ("nato", 5)]
-            .into_iter()
-            .filter_map(tag)
-            .collect();
-        Ok(Tagged::new(article, "0a", tags, Vec::new()))
-    }
+/// Makes article number `n`.
+fn tagged(words: &mut Words, n: u32, of: u32, now: Timestamp) -> Result<Tagged, CliError> {
+    let domain = format!("paper-{}.example", words.number() % SOURCES);
+    let address = format!("https://{domain}/{n}");
+    let link = Url::parse(&address).map_err(|e| CliError::Bug(e.to_string()))?;
+    let age = SignedDuration::from_secs(DAYS * 86_400 / i64::from(of.max(1)) * i64::from(of - n));
+    let language = match words.number() % 100 {
+        0..60 => "en",
+        60..80 => "uk",
+        80..99 => "de",
+        _ => "el",
+    };
+    let article = Article {
+        id: ArticleId::of_link(&link),
+        revision: 1,
+        url: address,
+        canonical_url: None,
+        title: words.text(60),
+        text: words.text(TEXT_BYTES),
+        authors: vec!["A. Writer".to_owned()],
+        published: None,
+        modified: None,
+        first_seen: now - age,
+        language: Some(language.to_owned()),
+        kind: Kind::Article,
+        source: Source {
+            domain,
+            ..Source::default()
+        },
+        fingerprint: None,
+        lead_image: None,
+        quality: 0.9,
+        fetch_error: None,
+    };
+    let chance = words.number() % 100;
+    let tag = |(name, share): (&str, u64)| (chance < share).then(|| tag(name));
+    let tags = [("ukraine", 20), ("nato", 5)]
+        .into_iter()
+        .filter_map(tag)
+        .collect();
+    Ok(Tagged::new(article, "0a", tags, Vec::new()))
 }
 
 fn tag(name: &str) -> Tag {
@@ -252,31 +226,17 @@ fn tag(name: &str) -> Tag {
     }
 }
 
-/// The word of a rank.
-fn word(rank: u64) -> String {
-    let (mut word, mut rank) = (String::new(), rank);
-    loop {
-        let syllable = ["ka", "то", "mi", "re", "ни", "sol", "an", "ве"];
-        let at = usize::try_from(rank % 8).unwrap_or_default();
-        word.push_str(syllable.get(at).copied().unwrap_or("a"));
-        rank /= 8;
-        if rank == 0 {
-            return word;
-        }
-    }
-}
-
 /// Stores articles, if there are none; gives their number.
 fn fill(path: &Path, articles: u32) -> Result<u64, CliError> {
     if path.exists() {
         return Ok(Articles::open(path)?.count(&Query::default())?);
     }
     let mut sink = SqliteSink::open(path, &SqliteOptions::default())?;
-    let (mut numbers, now) = (Numbers(0x9e37_79b9_7f4a_7c15), Timestamp::now());
+    let (mut words, now) = (Words::default(), Timestamp::now());
     for from in (0..articles).step_by(usize::try_from(BATCH).unwrap_or(1)) {
         let until = articles.min(from + BATCH);
         let made: Vec<Tagged> = (from..until)
-            .map(|n| numbers.tagged(n, articles, now))
+            .map(|n| tagged(&mut words, n, articles, now))
             .collect::<Result<_, _>>()?;
         let json: Vec<Vec<u8>> = made.iter().map(telex_model::to_json).collect();
         let rows = (u64::from(from)..).zip(made.iter().zip(&json));
