@@ -28,8 +28,8 @@ use crate::status;
 /// Readers at once.
 pub(crate) const READERS: usize = 64;
 
-/// Changes read at once: each may be as large as a message.
-const AT_ONCE: u32 = 20;
+/// Changes read at once, where their articles are short.
+const AT_ONCE: u32 = 100;
 
 /// Between two looks for changes.
 const LOOK: Duration = Duration::from_millis(500);
@@ -182,11 +182,12 @@ impl Wanted {
     }
 }
 
+/// Writes an event of an object, whose JSON is one line.
 fn of(name: &str, id: u64, data: &impl Serialize) -> String {
-    event(
-        name,
-        Some(id),
-        &String::from_utf8_lossy(&telex_model::to_json(data)),
+    let json = telex_model::to_json(data);
+    format!(
+        "event: {name}\nid: {id}\ndata: {}\n\n",
+        String::from_utf8_lossy(&json)
     )
 }
 

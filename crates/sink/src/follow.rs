@@ -7,6 +7,9 @@ use crate::articles::{Articles, Cursor, StoredArticle};
 use crate::error::SinkError;
 use crate::sqlite::{CHANGES, decode};
 
+/// Bytes of articles after which no more changes are read at once.
+const BYTES_AT_ONCE: usize = 1 << 20;
+
 /// What happened in the database behind a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changes {
@@ -61,7 +64,8 @@ impl Articles {
         Ok(last.unwrap_or_default().unsigned_abs())
     }
 
-    /// Reads at most so many of the changes behind the one of a number.
+    /// Reads at most so many of the changes behind the one of a number; fewer, though one at least, where the articles
+    /// are long.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -76,20 +80,25 @@ impl Articles {
                  FROM change c LEFT JOIN article a ON a.seq = c.seq
                  WHERE c.number > ?1 ORDER BY c.number LIMIT ?2",
             )?;
-            let rows = statement.query_map(params![after.cast_signed(), limit], |row| {
+            let mut rows = statement.query(params![after.cast_signed(), limit])?;
+            let (mut changes, mut bytes) = (Vec::new(), 0);
+            while bytes < BYTES_AT_ONCE {
+                let Some(row) = rows.next()? else { break };
                 let withdrawn: Option<String> = row.get(1)?;
-                Ok(Changed {
-                    number: row.get::<_, i64>(0)?.unsigned_abs(),
-                    change: match withdrawn {
-                        Some(id) => ChangeKind::Withdrawn(parse_id(1, &id)?),
-                        None => ChangeKind::Stored(StoredArticle {
-                            cursor: Cursor::new(row.get(2)?, row.get(3)?),
-                            json: decode(row.get_ref(4)?)?,
-                        }),
-                    },
-                })
-            })?;
-            rows.collect()
+                let change = match withdrawn {
+                    Some(id) => ChangeKind::Withdrawn(parse_id(1, &id)?),
+                    None => ChangeKind::Stored(StoredArticle {
+                        cursor: Cursor::new(row.get(2)?, row.get(3)?),
+                        json: decode(row.get_ref(4)?)?,
+                    }),
+                };
+                if let ChangeKind::Stored(article) = &change {
+                    bytes += article.json.len();
+                }
+                let number = row.get::<_, i64>(0)?.unsigned_abs();
+                changes.push(Changed { number, change });
+            }
+            Ok(changes)
         };
         Ok(Changes::Following(read().map_err(|e| self.failed(e))?))
     }

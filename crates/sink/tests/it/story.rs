@@ -243,6 +243,31 @@ fn changes_come_in_order_and_once() {
 }
 
 #[test]
+fn of_long_articles_fewer_are_read_at_once() {
+    let database = Database::new();
+    let mut sink = database.sink();
+    let long = |n| {
+        put(&Tagged {
+            text: "a word ".repeat(100_000),
+            ..article(n)
+        })
+    };
+    store_from(&mut sink, 0, &[long(1), long(2), long(3), long(4)]);
+    let articles = database.articles();
+    let numbers = |after| {
+        changes(&articles, after)
+            .into_iter()
+            .map(|(number, _)| number)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        [numbers(0), numbers(2)],
+        [[1, 2], [3, 4]],
+        "each is 0.7 MB of the 1 MiB"
+    );
+}
+
+#[test]
 fn old_changes_are_forgotten_and_their_readers_told() {
     let database = Database::new();
     let mut sink = database.sink();
