@@ -10,9 +10,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use telex_model::{Kind, Tagged};
 
 use crate::text::unspaced;
@@ -42,6 +43,10 @@ const MIN_WORDS: usize = 30;
 
 /// Characters of a text that count, some 15,000 words: a book need not be compared whole.
 pub(crate) const MAX_CHARS: usize = 100_000;
+
+/// Hashes live as long as a comparison, and what a hostile text could bring about is a wrong link; the default's would
+/// take most of the time.
+const HASHES: FixedState = FixedState::with_seed(0);
 
 /// An article as far as stories are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,15 +221,8 @@ impl Text {
             .nth(MAX_CHARS)
             .map_or(text.len(), |(at, _)| at);
         let (counts, _) = text.split_at(end);
-        let mut lower = String::new();
-        let hashes: Vec<u64> = words(counts)
-            .map(|word| {
-                lower.clear();
-                lower.extend(word.chars().flat_map(char::to_lowercase));
-                hash(&lower)
-            })
-            .collect();
-        let mut groups: Vec<u64> = hashes.windows(GROUP).map(hash).collect();
+        let hashes: Vec<u64> = words(counts).map(of_word).collect();
+        let mut groups: Vec<u64> = hashes.windows(GROUP).map(of_group).collect();
         groups.sort_unstable();
         groups.dedup();
         Self(groups)
@@ -264,9 +262,25 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn hash(value: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
+/// Hash of a word without its case.
+fn of_word(word: &str) -> u64 {
+    let mut hasher = HASHES.build_hasher();
+    for letter in word.chars() {
+        if letter.is_ascii() {
+            hasher.write_u32(u32::from(letter.to_ascii_lowercase()));
+        } else {
+            letter
+                .to_lowercase()
+                .for_each(|lower| hasher.write_u32(u32::from(lower)));
+        }
+    }
+    hasher.finish()
+}
+
+/// Hash of the words of a group.
+fn of_group(words: &[u64]) -> u64 {
+    let mut hasher = HASHES.build_hasher();
+    words.iter().for_each(|word| hasher.write_u64(*word));
     hasher.finish()
 }
 

@@ -1,8 +1,12 @@
 //! Which story an article in the database belongs to, and what changed in which order.
+//!
+//! No statement here is an `INSERT OR REPLACE`: where it might fail halfway SQLite makes it a savepoint, at which FTS5
+//! writes out the words that it gathers, and so a segment for each article rather than one for a batch.
 
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::Deserialize;
 use telex_model::Tagged;
 
 use super::decode;
@@ -67,7 +71,9 @@ pub(super) fn link(
         }
     };
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO story(seq, story, fingerprint, language, first_seen) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO story(seq, story, fingerprint, language, first_seen) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT(seq) DO UPDATE SET story = excluded.story, fingerprint = excluded.fingerprint,
+           language = excluded.language, first_seen = excluded.first_seen",
     )?
     .execute(params![
         seq,
@@ -87,13 +93,21 @@ fn text(tx: &Connection, seq: i64) -> rusqlite::Result<Option<String>> {
         .query_row([seq], |row| decode(row.get_ref(0)?))
         .optional()?;
     // What is stored was parsed before it was stored.
-    let article = json.and_then(|json| serde_json::from_str::<Tagged>(&json).ok());
+    let article = json.and_then(|json| serde_json::from_str::<OfText>(&json).ok());
     Ok(article.map(|article| article.text))
+}
+
+/// Of an article its text alone.
+#[derive(Deserialize)]
+struct OfText {
+    text: String,
 }
 
 /// Notes that an article was stored.
 pub(super) fn stored(tx: &Connection, seq: i64) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT OR REPLACE INTO change(seq) VALUES (?1)")?
+    tx.prepare_cached("DELETE FROM change WHERE seq = ?1")?
+        .execute([seq])?;
+    tx.prepare_cached("INSERT INTO change(seq) VALUES (?1)")?
         .execute([seq])?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use telex_model::{Kind, Tagged};
 use telex_sink::{Articles, ChangeKind, Changes, Sink, StoredArticle, Story};
 
-use crate::support::{Database, Said, article, minute, put, store_from, try_store};
+use crate::support::{Database, Said, article, minute, put, store_from, tag, try_store};
 
 /// Sentences of an agency's report.
 const WIRE: [&str; 9] = [
@@ -239,6 +239,30 @@ fn changes_come_in_order_and_once() {
         articles.changes(7, 9).expect("read"),
         Changes::Lost(6),
         "of another database"
+    );
+}
+
+#[test]
+fn a_batch_is_one_segment_of_the_full_text_index() {
+    let database = Database::new();
+    let tagged = |n: u32| {
+        put(&Tagged {
+            tags: vec![tag("ukraine", 0.9), tag("nato", 0.8)],
+            language: Some("en-GB".to_owned()),
+            ..report(n, &format!("{}\nEdition {n}.", wire()))
+        })
+    };
+    let batch: Vec<Said> = (0..40).map(tagged).collect();
+    store_from(&mut database.sink(), 0, &batch);
+    let sql = Connection::open(&database.path).expect("a database");
+    let segments: i64 = sql
+        .query_row("SELECT count(DISTINCT segid) FROM search_idx", [], |row| {
+            row.get(0)
+        })
+        .expect("counted");
+    assert_eq!(
+        segments, 1,
+        "FTS5 wrote out what it had gathered in the middle of a batch"
     );
 }
 
