@@ -221,7 +221,7 @@ impl Text {
             .nth(MAX_CHARS)
             .map_or(text.len(), |(at, _)| at);
         let (counts, _) = text.split_at(end);
-        let hashes: Vec<u64> = words(counts).map(of_word).collect();
+        let hashes: Vec<u64> = words(counts).collect();
         let mut groups: Vec<u64> = hashes.windows(GROUP).map(of_group).collect();
         groups.sort_unstable();
         groups.dedup();
@@ -244,37 +244,36 @@ impl Text {
     }
 }
 
-/// A text's words; of scripts without spaces, its characters.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric()).flat_map(|run| {
-        let mut rest = run;
-        std::iter::from_fn(move || {
-            let first = rest.chars().next()?;
-            let end = if unspaced(first) {
-                first.len_utf8()
-            } else {
-                rest.find(unspaced).unwrap_or(rest.len())
-            };
-            let (word, after) = rest.split_at(end);
-            rest = after;
-            Some(word)
-        })
-    })
-}
-
-/// Hash of a word without its case.
-fn of_word(word: &str) -> u64 {
-    let mut hasher = HASHES.build_hasher();
-    for letter in word.chars() {
-        if letter.is_ascii() {
-            hasher.write_u32(u32::from(letter.to_ascii_lowercase()));
-        } else {
-            letter
-                .to_lowercase()
-                .for_each(|lower| hasher.write_u32(u32::from(lower)));
+/// Hashes of a text's words, without their case; of scripts without spaces, those of its characters.
+fn words(text: &str) -> impl Iterator<Item = u64> {
+    let mut letters = text.chars();
+    let mut alone = None;
+    std::iter::from_fn(move || {
+        let mut word = HASHES.build_hasher();
+        let mut begun = false;
+        for letter in alone.take().into_iter().chain(letters.by_ref()) {
+            if unspaced(letter) && letter.is_alphanumeric() {
+                if begun {
+                    alone = Some(letter);
+                    break;
+                }
+                word.write_u32(u32::from(letter));
+                return Some(word.finish());
+            }
+            if letter.is_ascii_alphanumeric() {
+                word.write_u32(u32::from(letter.to_ascii_lowercase()));
+                begun = true;
+            } else if !letter.is_ascii() && letter.is_alphanumeric() {
+                letter
+                    .to_lowercase()
+                    .for_each(|lower| word.write_u32(u32::from(lower)));
+                begun = true;
+            } else if begun {
+                break;
+            }
         }
-    }
-    hasher.finish()
+        begun.then(|| word.finish())
+    })
 }
 
 /// Hash of the words of a group.
@@ -359,7 +358,12 @@ mod tests {
     fn words_are_taken_one_by_one() {
         let text = "Kyiv's  talks—北京kai ขอ, 1.5 \u{301}x";
         let wanted = ["Kyiv", "s", "talks", "北", "京", "kai", "ข", "อ", "1", "5", "x"];
-        assert_eq!(words(text).collect::<Vec<_>>(), wanted);
+        let hash = |word: &str| words(word).next().expect("a word");
+        assert_eq!(words(text).collect::<Vec<_>>(), wanted.map(hash));
+        assert_eq!(
+            words("KYIV Україна").collect::<Vec<_>>(),
+            ["kyiv", "УКРАЇНА"].map(hash)
+        );
         let spaced = crate::text::spaced(text);
         let split: Vec<&str> = spaced
             .split(|c: char| !c.is_alphanumeric())
