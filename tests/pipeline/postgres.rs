@@ -95,7 +95,7 @@ fn the_database_goes_away_and_every_article_comes_once() {
     ])));
     assert_eq!(tagged.len(), 3);
     let doctor = said_on_output(&finish(telex(&["doctor"])));
-    assert!(doctor.contains("its tables have version 2"), "{doctor}");
+    assert!(doctor.contains("its tables have version 3"), "{doctor}");
     let shown = said_on_output(&finish(telex(&["config", "show"])));
     assert!(shown.contains("sink.postgres.url = \"(hidden)\""), "{shown}");
 }
