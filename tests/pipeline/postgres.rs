@@ -6,6 +6,7 @@ use serde_json::Value;
 use telex_model::Stage;
 
 use crate::cluster::{Cluster, Processes, ready, shared};
+use crate::console::json;
 use crate::postgres_server::{PASSWORD, Server, missing};
 use crate::world::{Started, World, finish, free_port, get, rows, said, wait_for};
 
@@ -61,10 +62,18 @@ fn the_database_goes_away_and_every_article_comes_once() {
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
     let log = world.path().join("log");
+    let console = free_port();
     let mut run = telex(&["run", "all", "--feeds", "feeds.opml", "--metrics-listen", &listen]);
-    run.stdout(Stdio::null())
+    run.args(["--console-listen", &format!("127.0.0.1:{console}")])
+        .stdout(Stdio::null())
         .stderr(std::fs::File::create(&log).unwrap());
     let running = Started::new(run);
+    wait_for("the console to say that it cannot read", || {
+        get(console, "/api/v1/articles").is_some_and(|(status, text)| {
+            assert!(!text.contains(PASSWORD) && !text.contains("horse"), "{text}");
+            status == 503 && text.contains("does not answer")
+        })
+    });
     wait_for("the sink to say that it cannot go on", || {
         get(port, "/readyz").is_some_and(|(status, text)| status == 503 && text.contains("does not answer"))
     });
@@ -80,6 +89,8 @@ fn the_database_goes_away_and_every_article_comes_once() {
         get(port, "/readyz").is_some_and(|(status, _)| status == 200)
     });
     assert!(told("telex_sink_held{sink=\"postgres\"} 0"));
+    let read = json(console, "/api/v1/articles?tag=nato&limit=3").unwrap();
+    assert_eq!(read["articles"].as_array().unwrap().len(), 3, "{read}");
     assert!(!told("telex_sink_rows_total{sink=\"postgres\"} 0"));
     running.signal("TERM");
     let out = running.finish();
@@ -95,7 +106,7 @@ fn the_database_goes_away_and_every_article_comes_once() {
     ])));
     assert_eq!(tagged.len(), 3);
     let doctor = said_on_output(&finish(telex(&["doctor"])));
-    assert!(doctor.contains("its tables have version 2"), "{doctor}");
+    assert!(doctor.contains("its tables have version 3"), "{doctor}");
     let shown = said_on_output(&finish(telex(&["config", "show"])));
     assert!(shown.contains("sink.postgres.url = \"(hidden)\""), "{shown}");
 }

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
-use telex_sink::{Articles, Query, SinkError};
+use telex_sink::{Query, Reader, SinkError};
 
 use crate::app::{App, Setting};
 use crate::failure::Failure;
@@ -117,7 +117,7 @@ async fn topics(app: &Arc<App>) -> Topics {
     }
 }
 
-fn weighed(articles: &Articles, topic: &str) -> Result<Vec<Weighed>, SinkError> {
+fn weighed(articles: &mut dyn Reader, topic: &str) -> Result<Vec<Weighed>, SinkError> {
     let query = Query {
         tag: Some(topic.to_owned()),
         limit: Some(LOOKED_AT),

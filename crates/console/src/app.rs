@@ -1,12 +1,12 @@
 //! What every route has at hand.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
+use telex_sink::Database;
 use telex_stream::Bus;
 use telex_telemetry::Metrics;
 use tokio::sync::{Mutex, Semaphore};
@@ -29,8 +29,8 @@ pub struct Parts {
     pub bus: Arc<dyn Bus>,
     /// First word of the names of its topics.
     pub prefix: String,
-    /// Database of the SQLite sink; none where the configuration has no such sink.
-    pub articles: Option<PathBuf>,
+    /// Where the sink stores articles; none where the configuration has no sink that can be read.
+    pub articles: Option<Database>,
     /// Metrics of the stages, where they run in this process.
     pub metrics: Option<Arc<Metrics>>,
     /// The configuration in force, secrets hidden.

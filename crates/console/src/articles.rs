@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use telex_model::{ArticleId, Kind, Source, Tagged};
 use telex_operate::without_user;
-use telex_sink::{Articles, Headline, Marker, Query, SinkError, StoredArticle};
+use telex_sink::{Headline, Marker, Query, Reader, SinkError, StoredArticle};
 
 use crate::app::App;
 use crate::ask::{self, ARTICLE_FIELDS, Fields};
@@ -40,7 +40,7 @@ pub(crate) struct Found {
 }
 
 /// Reads the articles asked for.
-pub(crate) fn find(articles: &Articles, query: &Query) -> Result<Found, SinkError> {
+pub(crate) fn find(articles: &mut dyn Reader, query: &Query) -> Result<Found, SinkError> {
     let limit = query.limit.unwrap_or(ON_A_PAGE);
     let one_more = Query {
         limit: Some(limit + 1),
@@ -197,7 +197,7 @@ pub(crate) async fn one_json(
     Ok(([(header::CONTENT_TYPE, "application/json")], asked.await?).into_response())
 }
 
-fn get(articles: &Articles, wanted: ArticleId) -> Result<StoredArticle, Failure> {
+fn get(articles: &mut dyn Reader, wanted: ArticleId) -> Result<StoredArticle, Failure> {
     articles.get(wanted)?.ok_or_else(|| {
         Failure::missing(format!(
             "there is no article {wanted} in the sink; its trace says where it stopped: /trace?article={wanted}"
@@ -424,7 +424,8 @@ pub(crate) async fn story_json(
 ) -> Result<Json<ArticleList>, Failure> {
     let wanted = telex_operate::article_id(&id)?;
     let asked = app.store.ask(move |articles| {
-        let story = match articles.story_of(&get(articles, wanted)?)? {
+        let article = get(articles, wanted)?;
+        let story = match articles.story_of(&article)? {
             Some(story) => articles.story(&story.id, IN_A_STORY)?,
             None => Vec::new(),
         };

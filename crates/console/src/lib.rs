@@ -2,8 +2,8 @@
 //!
 //! Pages are written on the server and work without JavaScript; what is live comes by server-sent events. Reading
 //! needs nothing but to reach the address, which is on loopback unless told otherwise; changing needs a token.
-//! Articles come from the SQLite sink's database, everything else from the bus, so a console runs beside the pipeline
-//! as well as within it.
+//! Articles come from the sink's database, SQLite or PostgreSQL, everything else from the bus, so a console runs beside
+//! the pipeline as well as within it.
 //!
 //! Rejected: an application in the browser, which needs a tool chain, breaks without JavaScript, and shows an operator
 //! in a hurry a spinner.

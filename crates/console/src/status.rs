@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use telex_model::Stage;
 use telex_operate::{FeedStatus, Survey};
-use telex_sink::{Articles, Order, Query, SinkError};
+use telex_sink::{Order, Query, Reader, SinkError};
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -182,7 +182,7 @@ pub(crate) struct Good {
     letters: LastGood<Survey>,
 }
 
-fn stored(articles: &Articles, topics: &[String], now: Timestamp) -> Result<Stored, SinkError> {
+fn stored(articles: &mut dyn Reader, topics: &[String], now: Timestamp) -> Result<Stored, SinkError> {
     let newest = Query {
         limit: Some(1),
         order: Order::NewestFirst,
@@ -192,7 +192,7 @@ fn stored(articles: &Articles, topics: &[String], now: Timestamp) -> Result<Stor
     let newest = newest.and_then(|a| a.parse().ok()).map(|a| a.first_seen);
     let hour = SignedDuration::from_hours(1);
     let flow = |topic: &String| {
-        let count = |back: SignedDuration, span: SignedDuration| {
+        let mut count = |back: SignedDuration, span: SignedDuration| {
             let until = now - back;
             articles.count(&Query {
                 tag: Some(topic.clone()),

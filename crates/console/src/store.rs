@@ -1,16 +1,19 @@
 //! Questions to the sink's database: on threads of their own, few at once, each with a deadline.
+//!
+//! A question is answered or ended, whichever comes first, and never both: what ends it on PostgreSQL arrives some time
+//! later, so whoever is to be ended is not asked anything else.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use telex_sink::{Articles, Interrupt};
+use telex_sink::{Database, Interrupt, Reader};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::failure::Failure;
 
-/// Questions at once. SQLite reads in parallel; more would only take cores from the pipeline.
+/// Questions at once, and connections to PostgreSQL. SQLite reads in parallel; more would only take cores from the
+/// pipeline.
 const AT_ONCE: usize = 4;
 
 /// Longest wait for a turn.
@@ -23,22 +26,44 @@ const QUESTION: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// The sink's articles.
-#[derive(Debug)]
 pub(crate) struct Store {
-    path: Option<PathBuf>,
-    idle: Mutex<Vec<Articles>>,
+    database: Option<Database>,
+    idle: Mutex<Vec<Box<dyn Reader>>>,
     room: Arc<Semaphore>,
     time: Duration,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.database).finish()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A connection to PostgreSQL says goodbye, which blocks.
+        let idle = std::mem::take(self.idle.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if !idle.is_empty() {
+            std::thread::spawn(move || drop(idle));
+        }
+    }
+}
+
+/// What a question that is being answered is known by.
+struct Asked {
+    interrupt: oneshot::Sender<Interrupt>,
+    /// It is answered, or to be ended: whoever says so first.
+    over: Arc<AtomicBool>,
+}
+
 impl Store {
-    pub(crate) fn new(path: Option<PathBuf>) -> Arc<Self> {
-        Self::with_time(path, QUESTION)
+    pub(crate) fn new(database: Option<Database>) -> Arc<Self> {
+        Self::with_time(database, QUESTION)
     }
 
-    fn with_time(path: Option<PathBuf>, time: Duration) -> Arc<Self> {
+    fn with_time(database: Option<Database>, time: Duration) -> Arc<Self> {
         Arc::new(Self {
-            path,
+            database,
             idle: Mutex::default(),
             room: Arc::new(Semaphore::new(AT_ONCE)),
             time,
@@ -49,7 +74,7 @@ impl Store {
     /// that wait for others serve poller and fetcher too.
     pub(crate) async fn ask<T: Send + 'static, E: Into<Failure>>(
         self: &Arc<Self>,
-        question: impl FnOnce(&Articles) -> Result<T, E> + Send + 'static,
+        question: impl FnOnce(&mut dyn Reader) -> Result<T, E> + Send + 'static,
     ) -> Result<T, Failure> {
         let turn = tokio::time::timeout(TURN, Arc::clone(&self.room).acquire_owned()).await;
         let Ok(Ok(place)) = turn else {
@@ -58,70 +83,112 @@ impl Store {
             ));
         };
         let store = Arc::clone(self);
-        let (sender, handle) = oneshot::channel();
+        let (interrupt, handle) = oneshot::channel();
+        let over = Arc::new(AtomicBool::new(false));
+        let asked = Asked {
+            interrupt,
+            over: Arc::clone(&over),
+        };
         let answer = tokio::task::spawn_blocking(move || {
             let _place = place;
-            store.answer(sender, question)
+            store.answer(asked, question)
         });
         // A task of its own: the deadline holds also where nobody waits for the answer any more.
-        let watched = tokio::spawn(within(self.time, answer, handle));
+        let watched = tokio::spawn(within(self.time, answer, handle, over));
         watched.await.map_err(|e| Failure::bug(&e))?
     }
 
     fn answer<T, E: Into<Failure>>(
         &self,
-        sender: oneshot::Sender<Interrupt>,
-        question: impl FnOnce(&Articles) -> Result<T, E>,
+        asked: Asked,
+        question: impl FnOnce(&mut dyn Reader) -> Result<T, E>,
     ) -> Result<T, Failure> {
-        let Some(path) = &self.path else {
+        let mut reader = self.reader()?;
+        // Nobody listens any more only where the runtime ends.
+        drop(asked.interrupt.send(reader.interrupt()));
+        let answer = question(&mut *reader).map_err(Into::into)?;
+        // After an error the connection is not used again: the database may be another one now.
+        if !asked.over.swap(true, Ordering::SeqCst) {
+            self.idle().push(reader);
+        }
+        Ok(answer)
+    }
+
+    /// Gives a reader that can be asked.
+    fn reader(&self) -> Result<Box<dyn Reader>, Failure> {
+        let Some(database) = &self.database else {
             return Err(Failure::unavailable(
-                "no articles can be shown: this configuration has no SQLite sink (sink.sqlite)",
+                "no articles can be shown: this configuration has neither a SQLite sink (sink.sqlite) nor PostgreSQL (sink.postgres.url)",
             ));
         };
-        if !path.exists() {
+        if let Database::Sqlite(path) = database
+            && !path.exists()
+        {
             return Err(Failure::unavailable(format!(
                 "{} is not there yet; it is made by the sink: telex run all, or telex run sink",
                 path.display()
             )));
         }
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let articles = idle.map_or_else(|| Articles::open(path), Ok)?;
-        // Nobody listens any more only where the runtime ends.
-        drop(sender.send(articles.interrupt()));
-        let answer = question(&articles).map_err(Into::into)?;
-        // After an error the connection is not used again: the file may be another one now.
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(articles);
-        Ok(answer)
+        let idle = self.idle().pop();
+        if let Some(mut reader) = idle {
+            if reader.is_alive() {
+                return Ok(reader);
+            }
+            // The others are as old.
+            let old = std::mem::take(&mut *self.idle());
+            drop(old);
+        }
+        Ok(database.open()?)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Box<dyn Reader>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 type Answer<T> = tokio::task::JoinHandle<Result<T, Failure>>;
 
-/// Waits for an answer; ends the question when its time is over.
-async fn within<T>(
+/// Waits for an answer; has the question ended when its time is over.
+async fn within<T: Send + 'static>(
     time: Duration,
     mut answer: Answer<T>,
-    handle: oneshot::Receiver<Interrupt>,
+    mut handle: oneshot::Receiver<Interrupt>,
+    over: Arc<AtomicBool>,
 ) -> Result<T, Failure> {
-    tokio::select! {
-        answer = &mut answer => return answer.map_err(|e| Failure::bug(&e))?,
-        () = tokio::time::sleep(time) => {}
+    if let Ok(answer) = tokio::time::timeout(time, &mut answer).await {
+        return answer.map_err(|e| Failure::bug(&e))?;
     }
-    if let Ok(interrupt) = handle.await {
-        loop {
-            interrupt.interrupt();
-            if tokio::time::timeout(AGAIN, &mut answer).await.is_ok() {
-                break;
-            }
+    if over.swap(true, Ordering::SeqCst) {
+        return answer.await.map_err(|e| Failure::bug(&e))?;
+    }
+    let asked = handle.try_recv();
+    let said = match asked {
+        Ok(_) => "that takes too long; ask for less: a tag, a shorter time, rarer words",
+        Err(_) => "the database does not answer in time; try again in a moment",
+    };
+    // Nobody waits for a connection that is slow to end.
+    tokio::spawn(async move {
+        let interrupt = match asked {
+            Ok(interrupt) => Ok(interrupt),
+            Err(_) => handle.await,
+        };
+        if let Ok(interrupt) = interrupt {
+            end(interrupt, answer).await;
+        }
+    });
+    Err(Failure::unavailable(said))
+}
+
+/// Ends a question.
+async fn end<T>(interrupt: Interrupt, mut answer: Answer<T>) {
+    let interrupt = Arc::new(interrupt);
+    loop {
+        let again = Arc::clone(&interrupt);
+        drop(tokio::task::spawn_blocking(move || again.interrupt()).await);
+        if tokio::time::timeout(AGAIN, &mut answer).await.is_ok() {
+            return;
         }
     }
-    Err(Failure::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "that takes too long; ask for less: a tag, a shorter time, rarer words",
-    ))
 }
 
 #[cfg(test)]
@@ -135,11 +202,14 @@ mod tests {
     #[tokio::test]
     async fn says_what_is_missing() {
         let folder = tempfile::tempdir().expect("a folder");
-        for (path, said) in [
+        for (database, said) in [
             (None, "sink.sqlite"),
-            (Some(folder.path().join("articles.sqlite")), "not there yet"),
+            (
+                Some(Database::Sqlite(folder.path().join("articles.sqlite"))),
+                "not there yet",
+            ),
         ] {
-            let failure = Store::new(path)
+            let failure = Store::new(database)
                 .ask(|_| Ok::<_, SinkError>(()))
                 .await
                 .expect_err("nothing is there");
@@ -147,7 +217,7 @@ mod tests {
         }
         let damaged = folder.path().join("damaged.sqlite");
         std::fs::write(&damaged, vec![b'x'; 8192]).expect("written");
-        let failure = Store::new(Some(damaged))
+        let failure = Store::new(Some(Database::Sqlite(damaged)))
             .ask(|_| Ok::<_, SinkError>(()))
             .await
             .expect_err("damaged");
@@ -159,9 +229,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("articles.sqlite");
         drop(SqliteSink::open(&path, &SqliteOptions::default()).expect("a sink"));
-        let store = Store::with_time(Some(path), Duration::from_millis(50));
+        let store = Store::with_time(Some(Database::Sqlite(path)), Duration::from_millis(50));
         let begun = Instant::now();
-        let endless = |articles: &Articles| -> Result<(), SinkError> {
+        let endless = |articles: &mut dyn Reader| -> Result<(), SinkError> {
             loop {
                 articles.count(&telex_sink::Query::default())?;
             }

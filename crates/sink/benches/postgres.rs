@@ -29,8 +29,8 @@ use telex_site::Words;
 const BATCH: usize = 500;
 const BATCHES: usize = 12;
 
-const ARTICLE: &str = "id, revision, topics_version, generation, url, canonical_url, title, text, authors, published, \
-    modified, first_seen, language, kind, domain, feed, quality, fingerprint, lead_image, message";
+const ARTICLE: &str = "id, seq, revision, topics_version, generation, url, canonical_url, title, text, authors, \
+    published, modified, first_seen, language, kind, domain, feed, quality, fingerprint, lead_image, message";
 const TAG: &str = "article, topic, first_seen, score, evidence";
 const STORY: &str = "number, article, story, fingerprint, language, first_seen";
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, InterruptHandle, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde::Serialize;
 use telex_model::{ArticleId, Tagged};
 
@@ -55,9 +55,10 @@ pub enum Order {
     LastStoredFirst,
 }
 
-/// Place of an article in either order; its text form is for links and commands.
+/// Place of an article in any order; its text form is for links and commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
+    /// In milliseconds since 1970, as SQLite has it, or microseconds, as PostgreSQL.
     first_seen: i64,
     seq: i64,
 }
@@ -70,6 +71,16 @@ impl Cursor {
     /// Row of the article.
     pub(crate) fn seq(self) -> i64 {
         self.seq
+    }
+
+    /// When the article was first seen, where PostgreSQL gave the place: of any other the nearest time that there is.
+    pub(crate) fn microsecond(self) -> Timestamp {
+        let end = if self.first_seen < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        Timestamp::from_microsecond(self.first_seen).unwrap_or(end)
     }
 }
 
@@ -239,7 +250,8 @@ impl Articles {
 
     /// Gives what ends a question that takes too long, from another thread.
     pub fn interrupt(&self) -> Interrupt {
-        Interrupt(self.sql.get_interrupt_handle())
+        let handle = self.sql.get_interrupt_handle();
+        Interrupt::new(move || handle.interrupt())
     }
 
     pub(crate) fn failed(&self, error: rusqlite::Error) -> SinkError {
@@ -247,13 +259,17 @@ impl Articles {
     }
 }
 
-/// Ends what [`Articles`] are at work on.
-pub struct Interrupt(InterruptHandle);
+/// Ends what a [`Reader`](crate::Reader) is at work on.
+pub struct Interrupt(Box<dyn Fn() + Send + Sync>);
 
 impl Interrupt {
-    /// Has the statement that runs now, if one does, fail soon.
+    pub(crate) fn new(interrupt: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Box::new(interrupt))
+    }
+
+    /// Has the statement that runs now, if one does, fail soon. May block for as long as a connection takes.
     pub fn interrupt(&self) {
-        self.0.interrupt();
+        (self.0)();
     }
 }
 

@@ -1,25 +1,30 @@
 //! Articles in PostgreSQL, for many replicas and many readers.
 //!
-//! One row an article, its tags, its story, and the positions, all in one transaction a batch. Each batch locks the
-//! positions of its partitions before anything else: of two processes that hold a partition for the same one, as after
-//! a pause longer than the bus allows, the second waits for the first and then leaves out what is stored.
+//! One row an article, its tags, its story, what changed, and the positions, all in one transaction a batch. Each batch
+//! locks the positions of its partitions before anything else: of two processes that hold a partition for the same one,
+//! as after a pause longer than the bus allows, the second waits for the first and then leaves out what is stored.
 //!
 //! Articles come in by `COPY`; of those that are there already the old row is deleted first. Rejected: a temporary
 //! table and an upsert from it, which writes every row twice and lets the catalogue grow with every batch; an upsert a
 //! row, which costs a round trip each.
 
+mod articles;
 mod batch;
+mod changes;
 mod connect;
 mod error;
+mod forget;
 mod links;
 mod read;
 mod schema;
+mod select;
 mod tls;
 mod value;
 
 use jiff::Timestamp;
 use postgres::Client;
 
+pub use articles::{PostgresArticles, PostgresDatabase};
 pub use error::PostgresError;
 
 use crate::articles::Query;
@@ -105,8 +110,8 @@ impl PostgresSink {
         schema::look(&mut client, &self.server)
     }
 
-    /// Lets go of the oldest articles that were first seen before a time, at most so many; gives their number. Several
-    /// processes may do it at once.
+    /// Lets go of the oldest articles that were first seen before a time, at most so many; gives their number.
+    /// Followers see them as withdrawn. Several processes may do it at once.
     ///
     /// # Errors
     /// As [`PostgresSink::connect`].
@@ -114,20 +119,16 @@ impl PostgresSink {
         if self.connection.is_none() {
             self.connect()?;
         }
-        let Some(Connection { client, .. }) = &mut self.connection else {
+        let Some(Connection {
+            client, statements, ..
+        }) = &mut self.connection
+        else {
             return Ok(0);
         };
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let sql = "DELETE FROM article WHERE id IN (
-                     SELECT id FROM article WHERE first_seen < $1 ORDER BY first_seen, id LIMIT $2
-                     FOR UPDATE SKIP LOCKED)";
-        match client.execute(sql, &[&value::time(Some(before)), &most]) {
-            Ok(gone) => Ok(usize::try_from(gone).unwrap_or(usize::MAX)),
-            Err(error) => {
-                self.connection = None;
-                Err(self.server.failed(error))
-            }
-        }
+        forget::forget(client, statements, before, most).map_err(|error| {
+            self.connection = None;
+            self.server.failed(error)
+        })
     }
 
     /// Takes the tables back to a version, by the steps back that stand beside them; gives the versions taken back.
@@ -140,9 +141,9 @@ impl PostgresSink {
         schema::go_back(&mut client, &self.server, i32::try_from(to).unwrap_or(i32::MAX))
     }
 
-    /// Gives the stored messages that a query asks for, one by one, until `give` has enough and answers false. The
-    /// query's place does not matter. Words are those that PostgreSQL's parser finds: accents count, and scripts
-    /// without spaces are sought by what stands between two spaces or marks.
+    /// Gives the stored messages that a query asks for, one by one, until `give` has enough and answers false. Words are
+    /// those that PostgreSQL's parser finds: accents count, and scripts without spaces are sought by what stands between
+    /// two spaces or marks.
     ///
     /// # Errors
     /// Where the server cannot be reached, or the tables are of another version.
@@ -151,6 +152,7 @@ impl PostgresSink {
         if schema::look(&mut client, &self.server)?.is_none_or(|version| version == 0) {
             return Ok(());
         }
+        schema::check(&mut client, &self.server)?;
         read::read(&mut client, query, give).map_err(|e| self.server.failed(e))
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use telex_classifier::{Classifier, Problem, TopicFile};
 use telex_model::{Stage, Topic};
-use telex_sink::PostgresSink;
+use telex_sink::{Database, PostgresDatabase, PostgresSink, SinkError};
 use telex_stream::kafka::{KafkaBus, KafkaOptions};
 use telex_stream::sqlite::{SqliteBus, SqliteOptions, Usage};
 use telex_stream::{Bus, BusError};
@@ -153,9 +153,25 @@ pub(crate) fn postgres(config: &Config) -> Result<Option<PostgresSink>, CliError
     if url.is_empty() {
         return Ok(None);
     }
-    let sink = PostgresSink::new(url);
-    sink.map(Some)
-        .map_err(|e| CliError::Config(format!("sink.postgres.url: {}", e.chain())))
+    PostgresSink::new(url).map(Some).map_err(wrong_url)
+}
+
+/// Where stored articles are read: the SQLite sink's database, or PostgreSQL where only that is written to; none where
+/// neither is. Not opened yet.
+pub(crate) fn stored(config: &Config) -> Result<Option<Database>, CliError> {
+    if config.sink.sqlite {
+        return Ok(Some(Database::Sqlite(articles_path(config))));
+    }
+    let url = config.sink.postgres.url.reveal();
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let database = PostgresDatabase::new(url).map(Database::Postgres);
+    database.map(Some).map_err(wrong_url)
+}
+
+fn wrong_url(error: SinkError) -> CliError {
+    CliError::Config(format!("sink.postgres.url: {}", error.chain()))
 }
 
 /// Reads and compiles the topic files: the built-in ones, and the user's beside or in place of them.

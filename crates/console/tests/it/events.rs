@@ -7,13 +7,13 @@ use tokio::net::TcpStream;
 use crate::support::{Console, DEADLINE, article, store_from};
 
 /// A reader of a stream.
-struct Reader {
+pub(crate) struct Reader {
     stream: TcpStream,
     text: String,
 }
 
 impl Reader {
-    async fn open(console: &Console, path: &str, last: Option<u64>) -> Self {
+    pub(crate) async fn open(console: &Console, path: &str, last: Option<u64>) -> Self {
         let mut stream = TcpStream::connect(console.address).await.unwrap();
         let last = last
             .map(|id| format!("Last-Event-ID: {id}\r\n"))
@@ -25,7 +25,7 @@ impl Reader {
     }
 
     /// Reads until this was said.
-    async fn until(&mut self, said: &str) -> &str {
+    pub(crate) async fn until(&mut self, said: &str) -> &str {
         let read = async {
             let mut buffer = [0; 4096];
             while !self.text.contains(said) {
@@ -41,7 +41,7 @@ impl Reader {
     }
 
     /// Id of the last event.
-    fn last(&self) -> u64 {
+    pub(crate) fn last(&self) -> u64 {
         let ids = self
             .text
             .lines()

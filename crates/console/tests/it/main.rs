@@ -11,6 +11,11 @@ mod events;
 mod feeds_out;
 mod hostile;
 mod openapi;
+mod postgres;
 mod reading;
 mod support;
 mod writing;
+
+#[allow(dead_code, reason = "these tests use a part of it")]
+#[path = "../../../sink/tests/server/mod.rs"]
+mod server;

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use telex_model::{Stage, Tagged};
+use telex_sink::Database;
 
-use crate::support::{Console, article, store};
+use crate::support::{Console, article, store, versions};
 
 #[tokio::test]
 async fn articles_are_listed_filtered_and_marked() {
@@ -89,15 +90,7 @@ async fn a_time_stays_in_the_form_as_well_as_a_day() {
 
 #[tokio::test]
 async fn an_article_names_the_others_of_its_story() {
-    let text: String = (0..200).map(|n| format!("word{n} ")).collect();
-    let same: Vec<_> = (1..=3)
-        .map(|n| {
-            let mut a = article(n);
-            a.text.clone_from(&text);
-            a.fingerprint = Some("0f0f0f0f0f0f0f0f".to_owned());
-            a
-        })
-        .collect();
+    let same = versions();
     let console = Console::with(&same).await;
     let page = console.page(&format!("/articles/{}", same[1].id)).await;
     let (_, story) = page.split_once("The same story").expect("a story");
@@ -178,7 +171,7 @@ async fn a_database_that_cannot_be_read_is_named_with_its_reason() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("articles.sqlite");
         make(&path);
-        let console = Console::start(folder, Some(path), None).await;
+        let console = Console::start(folder, Some(Database::Sqlite(path)), None).await;
         for page in ["/articles", "/api/v1/articles"] {
             let answer = console.get(page).await;
             assert_eq!(answer.status, 503, "{name}");

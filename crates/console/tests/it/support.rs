@@ -1,7 +1,7 @@
 //! A console on a free port, with a bus and a database of its own.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use telex_console::{Parts, Setting, TopicAbout};
 use telex_model::{ArticleId, Stage, Tagged, Topic, event};
-use telex_sink::{Change, Row, Sink, SqliteOptions, SqliteSink};
+use telex_sink::{Change, Database, Row, Sink, SqliteOptions, SqliteSink};
 use telex_stream::sqlite::{SqliteBus, SqliteOptions as BusOptions};
 use telex_stream::{Bus, Output, Route};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -55,12 +55,12 @@ impl Console {
         if !articles.is_empty() {
             store(&path, articles);
         }
-        Self::start(folder, Some(path), Some(TOKEN)).await
+        Self::start(folder, Some(Database::Sqlite(path)), Some(TOKEN)).await
     }
 
     pub(crate) async fn start(
         folder: tempfile::TempDir,
-        articles: Option<PathBuf>,
+        articles: Option<Database>,
         token: Option<&str>,
     ) -> Self {
         let bus = SqliteBus::open(BusOptions::new(folder.path(), true)).unwrap();
@@ -209,6 +209,18 @@ pub(crate) fn article(n: u32) -> Tagged {
     serde_json::from_value(value).unwrap()
 }
 
+/// Three articles with the same text.
+pub(crate) fn versions() -> Vec<Tagged> {
+    let text: String = (0..200).map(|n| format!("word{n} ")).collect();
+    let version = |n| {
+        let mut a = article(n);
+        a.text.clone_from(&text);
+        a.fingerprint = Some("0f0f0f0f0f0f0f0f".to_owned());
+        a
+    };
+    (1..=3).map(version).collect()
+}
+
 /// Stores articles in a new database.
 pub(crate) fn store(path: &Path, articles: &[Tagged]) {
     store_from(path, 0, articles);
@@ -216,7 +228,15 @@ pub(crate) fn store(path: &Path, articles: &[Tagged]) {
 
 /// Stores articles from an offset on.
 pub(crate) fn store_from(path: &Path, offset: u64, articles: &[Tagged]) {
-    let mut sink = SqliteSink::open(path, &SqliteOptions::default()).unwrap();
+    store_in(
+        &mut SqliteSink::open(path, &SqliteOptions::default()).unwrap(),
+        offset,
+        articles,
+    );
+}
+
+/// Stores articles from an offset on.
+pub(crate) fn store_in(sink: &mut dyn Sink, offset: u64, articles: &[Tagged]) {
     let json: Vec<String> = articles
         .iter()
         .map(|a| serde_json::to_string(a).unwrap())

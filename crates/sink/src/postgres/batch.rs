@@ -7,6 +7,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Error, Statement, Transaction};
 use telex_model::{ArticleId, Tagged};
 
+use super::changes::{self, Notes};
 use super::links::{self, Before, Links};
 use super::value::{Json, text, time};
 use crate::position::Position;
@@ -18,15 +19,18 @@ pub(super) struct Statements {
     lock: Statement,
     begin: Statement,
     known: Statement,
+    places: Statement,
     delete: Statement,
     articles: Statement,
     tags: Statement,
     advance: Statement,
-    links: links::Statements,
+    pub(super) links: links::Statements,
+    pub(super) changes: changes::Statements,
 }
 
-const ARTICLE: [Type; 20] = [
+const ARTICLE: [Type; 21] = [
     Type::TEXT,
+    Type::INT8,
     Type::INT8,
     Type::TEXT,
     Type::INT8,
@@ -69,13 +73,15 @@ impl Statements {
                  SELECT $1, p, $3, $4, 0 FROM unnest($2::bigint[]) p ORDER BY p ON CONFLICT DO NOTHING",
             )?,
             known: client.prepare(&format!(
-                "SELECT a.id, a.revision, a.generation, {}
+                "SELECT a.id, a.revision, a.generation, a.seq, {}
                  FROM article a LEFT JOIN story s ON s.article = a.id WHERE a.id = ANY($1)",
                 links::before_columns()
             ))?,
+            places: client
+                .prepare("SELECT nextval('article_seq_seq') FROM generate_series(1, $1::bigint)")?,
             delete: client.prepare("DELETE FROM article WHERE id = ANY($1)")?,
             articles: client.prepare(
-                "COPY article(id, revision, topics_version, generation, url, canonical_url, title, text, authors,
+                "COPY article(id, seq, revision, topics_version, generation, url, canonical_url, title, text, authors,
                    published, modified, first_seen, language, kind, domain, feed, quality, fingerprint, lead_image,
                    message) FROM STDIN (FORMAT binary)",
             )?,
@@ -88,6 +94,7 @@ impl Statements {
                  WHERE p.log = $1 AND p.partition = n.partition",
             )?,
             links: links::Statements::prepare(client)?,
+            changes: changes::Statements::prepare(client)?,
         })
     }
 }
@@ -113,7 +120,7 @@ pub(super) fn store(
         return Ok(vec![Fate::AlreadyStored; rows.len()]);
     }
     let known = read_known(&mut tx, statements, rows)?;
-    let mut outcome = Outcome::new(&known.revisions);
+    let mut outcome = Outcome::new(&known.articles);
     let fates: Vec<Fate> = rows
         .iter()
         .zip(generations)
@@ -123,13 +130,17 @@ pub(super) fn store(
         })
         .collect();
     links.catch_up(&mut tx, &statements.links)?;
+    outcome.take_places(&mut tx, statements)?;
     outcome.write(&mut tx, statements)?;
+    write_positions(&mut tx, statements, log, &positions)?;
     let stored = rows.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Stored);
     let changes: Vec<Change<'_>> = stored.map(|(row, _)| row.change).collect();
+    let notes = Notes::of(&changes, |id| known.articles.contains_key(id));
+    // From here on the others wait.
     links.link(&mut tx, &statements.links, known.stories, &changes, |id| {
         outcome.puts(id)
     })?;
-    write_positions(&mut tx, statements, log, &positions)?;
+    notes.write(&mut tx, &statements.changes)?;
     tx.commit()?;
     Ok(fates)
 }
@@ -183,13 +194,18 @@ fn write_positions(
     Ok(())
 }
 
-/// Revision and generation of an article.
-type Revision = (u32, u32);
+/// An article that is stored.
+#[derive(Clone, Copy)]
+struct Stored {
+    revision: u32,
+    generation: u32,
+    seq: i64,
+}
 
 /// What was stored before of a batch's articles.
 #[derive(Default)]
 struct Known {
-    revisions: BTreeMap<ArticleId, Revision>,
+    articles: BTreeMap<ArticleId, Stored>,
     stories: BTreeMap<ArticleId, Before>,
 }
 
@@ -198,9 +214,13 @@ fn read_known(tx: &mut Transaction<'_>, statements: &Statements, rows: &[Row<'_>
     let mut known = Known::default();
     for row in tx.query(&statements.known, &[&ids])? {
         if let Ok(id) = row.try_get::<_, &str>(0)?.parse() {
-            let revision = (number(row.try_get(1)?), number(row.try_get(2)?));
-            known.revisions.insert(id, revision);
-            Before::read(&row, 3)?.map(|before| known.stories.insert(id, before));
+            let stored = Stored {
+                revision: number(row.try_get(1)?),
+                generation: number(row.try_get(2)?),
+                seq: row.try_get(3)?,
+            };
+            known.articles.insert(id, stored);
+            Before::read(&row, 4)?.map(|before| known.stories.insert(id, before));
         }
     }
     Ok(known)
@@ -209,10 +229,12 @@ fn read_known(tx: &mut Transaction<'_>, statements: &Statements, rows: &[Row<'_>
 /// What a batch comes to.
 struct Outcome<'a> {
     /// What was stored before.
-    known: &'a BTreeMap<ArticleId, Revision>,
+    known: &'a BTreeMap<ArticleId, Stored>,
     /// The articles of the batch as they are after it: gone, or this. In the order of their ids: two batches with
     /// the same articles must not wait for each other.
     after: BTreeMap<ArticleId, Option<New<'a>>>,
+    /// Articles put so far.
+    puts: usize,
 }
 
 /// An article to be stored.
@@ -220,33 +242,49 @@ struct New<'a> {
     article: &'a Tagged,
     json: &'a str,
     generation: u32,
+    place: Place,
+}
+
+/// Place of an article in the order of storage.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Taken.
+    Seq(i64),
+    /// To be taken, after those of so many others.
+    After(usize),
 }
 
 impl<'a> Outcome<'a> {
-    fn new(known: &'a BTreeMap<ArticleId, Revision>) -> Self {
+    fn new(known: &'a BTreeMap<ArticleId, Stored>) -> Self {
         Self {
             known,
             after: BTreeMap::new(),
+            puts: 0,
         }
     }
 
     fn apply(&mut self, row: &Row<'a>, generation: u32) -> Fate {
         let id = row.id();
         let now = match self.after.get(&id) {
-            Some(new) => new.as_ref().map(|n| (n.article.revision, n.generation)),
-            None => self.known.get(&id).copied(),
+            Some(new) => new.as_ref().map(|n| (n.article.revision, n.generation, n.place)),
+            None => self
+                .known
+                .get(&id)
+                .map(|s| (s.revision, s.generation, Place::Seq(s.seq))),
         };
         let new = match row.change {
             Change::Retract(_) => None,
             Change::Put { article, json } => {
                 // A log begun anew counts revisions from 1 again.
-                if now.is_some_and(|(revision, of)| of == generation && article.revision < revision) {
+                if now.is_some_and(|(revision, of, _)| of == generation && article.revision < revision) {
                     return Fate::Outdated;
                 }
+                self.puts += 1;
                 Some(New {
                     article,
                     json,
                     generation,
+                    place: now.map_or(Place::After(self.puts), |(.., place)| place),
                 })
             }
         };
@@ -257,6 +295,23 @@ impl<'a> Outcome<'a> {
     /// Tells whether an article is stored by the batch.
     fn puts(&self, id: ArticleId) -> bool {
         self.after.get(&id).is_some_and(Option::is_some)
+    }
+
+    /// Takes places for the articles that have none, in the order of their messages.
+    fn take_places(&mut self, tx: &mut Transaction<'_>, statements: &Statements) -> Result<(), Error> {
+        let mut new: Vec<(usize, &mut Place)> = Vec::new();
+        for New { place, .. } in self.after.values_mut().flatten() {
+            if let Place::After(others) = *place {
+                new.push((others, place));
+            }
+        }
+        new.sort_unstable_by_key(|(others, _)| *others);
+        let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
+        let taken = tx.query(&statements.places, &[&count])?;
+        for ((_, place), row) in new.into_iter().zip(&taken) {
+            *place = Place::Seq(row.try_get(0)?);
+        }
+        Ok(())
     }
 
     fn write(&self, tx: &mut Transaction<'_>, statements: &Statements) -> Result<(), Error> {
@@ -290,8 +345,13 @@ impl New<'_> {
         let a = self.article;
         let optional = |t: &'_ Option<String>| t.as_deref().map(|t| text(t).into_owned());
         let authors: Vec<_> = a.authors.iter().map(|name| text(name)).collect();
-        let values: [&(dyn ToSql + Sync); 20] = [
+        let seq = match self.place {
+            Place::Seq(seq) => Some(seq),
+            Place::After(_) => None,
+        };
+        let values: [&(dyn ToSql + Sync); 21] = [
             &a.id.to_string(),
+            &seq,
             &i64::from(a.revision),
             &text(&a.topics_version),
             &i64::from(self.generation),

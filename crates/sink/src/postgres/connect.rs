@@ -13,8 +13,14 @@ use crate::error::SinkError;
 /// As long as a host may take to answer before the next one is tried.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// The same for a reader, whom somebody waits for.
+const CONNECT_TO_READ: Duration = Duration::from_secs(2);
+
 /// A peer that acknowledges nothing for so long is gone: half the deadline of a batch.
 const SILENCE: Duration = Duration::from_secs(20);
+
+/// The same for a reader.
+const SILENCE_TO_READ: Duration = Duration::from_secs(5);
 
 /// What every connection is set to.
 ///
@@ -82,6 +88,22 @@ impl Server {
             tls: MakeRustlsConnect::new(tls::client(&settings).map_err(PostgresError::Url)?),
             config,
         })
+    }
+
+    /// The same for a reader, which gives up sooner.
+    pub(super) fn for_reading(url: &str) -> Result<Self, PostgresError> {
+        let mut server = Self::new(url)?;
+        let given = server.config.get_connect_timeout().copied();
+        server
+            .config
+            .connect_timeout(given.unwrap_or(CONNECT_TO_READ).min(CONNECT_TO_READ))
+            .tcp_user_timeout(SILENCE_TO_READ);
+        Ok(server)
+    }
+
+    /// Gives what connections make TLS with.
+    pub(super) fn tls(&self) -> MakeRustlsConnect {
+        self.tls.clone()
     }
 
     pub(super) fn connect(&self) -> Result<Client, SinkError> {

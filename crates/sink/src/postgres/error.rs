@@ -101,6 +101,29 @@ pub enum PostgresError {
         /// Newest version that this program knows.
         known: i32,
     },
+    /// An older program made the tables, and a reader does not change them.
+    #[error(
+        "the tables at {target} have version {found}, this program reads {known}; start the sink once to bring them up to date"
+    )]
+    Older {
+        /// The server.
+        target: String,
+        /// Version of the tables.
+        found: i32,
+        /// Version that this program reads.
+        known: i32,
+    },
+    /// There are no tables.
+    #[error(
+        "PostgreSQL at {target} has no articles yet; the tables are made by the sink: telex run all, or telex run sink"
+    )]
+    Empty {
+        /// The server.
+        target: String,
+    },
+    /// A reader asked for what takes too long, or was interrupted.
+    #[error("that takes too long; ask for less: a tag, a shorter time, rarer words")]
+    TooLong,
     /// The server's files are damaged, or its disk fails.
     #[error(
         "PostgreSQL at {target} cannot read or write its files; see its log, check its disk, and restore a backup where they are damaged"

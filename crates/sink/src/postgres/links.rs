@@ -1,10 +1,10 @@
 //! Which story an article belongs to, where many replicas give stories.
 //!
-//! Stories are given under a lock that one transaction of the database has at a time, after its articles are copied and
-//! before it commits: so whoever gives stories sees all that were given before, and two versions of a text that two
-//! replicas store at once are one story. All texts are compared before the lock is taken, and only what others gave
-//! meanwhile beneath it. A replica that is frozen there holds the others for as long as the server lets a transaction
-//! idle. Rejected: a repair afterwards, which would move articles under a reader.
+//! Stories are given, and changes noted, under a lock that one transaction of the database has at a time, after its
+//! articles are copied and before it commits: so whoever gives stories sees all that were given before, and two versions
+//! of a text that two replicas store at once are one story. All texts are compared before the lock is taken, and only
+//! what others gave meanwhile beneath it. A replica that is frozen there holds the others for as long as the server lets
+//! a transaction idle. Rejected: a repair afterwards, which would move articles under a reader.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use telex_model::{ArticleId, Tagged};
 use crate::row::Change;
 use crate::story::{Key, Known, MAX_CHARS, REMEMBERED, Stories, Text};
 
-/// "Tlxt": whoever gives stories holds this lock.
+/// "Tlxt": whoever gives stories or notes changes holds this lock.
 const LOCK: i64 = 0x546c_7874;
 
 /// Articles whose texts are compared with those of others at once: four others each, and so a few megabytes.
@@ -49,6 +49,11 @@ impl Statements {
                  SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])",
             )?,
         })
+    }
+
+    /// Waits until no other transaction gives stories or notes changes; until this one ends nobody else does.
+    pub(super) fn lock(&self, tx: &mut Transaction<'_>) -> Result<(), Error> {
+        tx.execute(&self.lock, &[&LOCK]).map(drop)
     }
 }
 
@@ -110,7 +115,8 @@ pub(super) struct Links {
 
 impl Links {
     /// Gives the articles of a batch their stories, in the order of their changes. `before` tells of those that had one
-    /// before the batch, and `stored` which it stores. After an error, also one that follows, this is of no more use.
+    /// before the batch, and `stored` which it stores. The lock is held afterwards, also where no article has a story,
+    /// until the transaction ends. After an error, also one that follows, this is of no more use.
     pub(super) fn link(
         &mut self,
         tx: &mut Transaction<'_>,
@@ -120,7 +126,7 @@ impl Links {
         stored: impl Fn(ArticleId) -> bool,
     ) -> Result<(), Error> {
         if before.is_empty() && !changes.iter().any(is_compared) {
-            return Ok(());
+            return statements.lock(tx);
         }
         let mut texts = Texts {
             tx,
@@ -129,7 +135,7 @@ impl Links {
         };
         texts.compare(&self.stories, &before, changes)?;
         let mut batch = Batch::given(&mut texts, &mut self.stories, &before, changes)?;
-        texts.tx.execute(&statements.lock, &[&LOCK])?;
+        statements.lock(texts.tx)?;
         if self.catch_up(texts.tx, statements)? {
             // Others gave stories meanwhile: once more, with what is told already.
             let forgotten = std::mem::take(&mut batch.forgotten);

@@ -11,7 +11,7 @@ use crate::error::SinkError;
 
 /// The steps forward, each with its step back; the tables' version is the number of those taken. Entries are never
 /// changed once released: what must change becomes a new entry.
-const STEPS: [(&str, &str); 2] = [
+const STEPS: [(&str, &str); 3] = [
     (
         include_str!("migrations/1_up.sql"),
         include_str!("migrations/1_down.sql"),
@@ -19,6 +19,10 @@ const STEPS: [(&str, &str); 2] = [
     (
         include_str!("migrations/2_up.sql"),
         include_str!("migrations/2_down.sql"),
+    ),
+    (
+        include_str!("migrations/3_up.sql"),
+        include_str!("migrations/3_down.sql"),
     ),
 ];
 
@@ -107,6 +111,21 @@ pub(super) fn look(client: &mut Client, server: &Server) -> Result<Option<i32>, 
         Some(version) if version > VERSION => Err(newer(server, version)),
         other => Ok(other),
     }
+}
+
+/// Tells whether the tables are of this program's version; changes nothing.
+pub(super) fn check(client: &mut Client, server: &Server) -> Result<(), SinkError> {
+    let target = || server.target.clone();
+    let error = match look(client, server)? {
+        Some(VERSION) => return Ok(()),
+        None | Some(0) => PostgresError::Empty { target: target() },
+        Some(found) => PostgresError::Older {
+            target: target(),
+            found,
+            known: VERSION,
+        },
+    };
+    Err(error.into())
 }
 
 fn newer(server: &Server, found: i32) -> SinkError {

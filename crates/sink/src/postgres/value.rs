@@ -19,11 +19,18 @@ pub(super) fn text(given: &str) -> Cow<'_, str> {
     }
 }
 
+/// 0001-01-01T00:00:00Z, in seconds since 1970.
+const FIRST: i64 = -62_135_596_800;
+
 /// Gives a time that PostgreSQL knows; years before the first are nobody's date of publication.
 pub(super) fn time(given: Option<Timestamp>) -> Option<Timestamp> {
-    // 0001-01-01T00:00:00Z.
-    let first = Timestamp::from_second(-62_135_596_800).ok()?;
+    let first = Timestamp::from_second(FIRST).ok()?;
     given.filter(|t| *t >= first)
+}
+
+/// Gives the bound of a time that is asked for: what PostgreSQL does not know lies before all articles.
+pub(super) fn bound(given: Timestamp) -> Timestamp {
+    time(Some(given)).unwrap_or_else(|| Timestamp::from_second(FIRST).unwrap_or_default())
 }
 
 /// JSON text as a value of type `jsonb`.

@@ -2,7 +2,7 @@
 
 mod cases;
 mod places;
-mod stories;
+pub(crate) mod stories;
 
 use std::collections::BTreeMap;
 

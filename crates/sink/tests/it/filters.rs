@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 use telex_model::Tagged;
-use telex_sink::{Order, Query};
+use telex_sink::{Order, Query, Reader};
 
-use crate::support::{Database, article, minute, put, store_from, tag};
+use crate::support::{Database, article, minute, on_each, put, store_from, tag};
 
 /// More than a list may have to be looked up article by article.
 const MANY: u32 = 2600;
@@ -111,34 +111,33 @@ fn queries() -> Vec<Query> {
 #[test]
 fn every_combination_of_filters_finds_what_it_says() {
     let all = mixed();
-    let database = Database::with(&all);
-    let reader = database.articles();
-    for query in queries() {
-        let mut expected: Vec<&Tagged> = all.iter().filter(|a| wanted(a, &query)).collect();
-        assert_eq!(
-            reader.count(&query).expect("counted"),
-            expected.len() as u64,
-            "{query:?}"
-        );
-        for order in [Order::NewestFirst, Order::LastStoredFirst] {
-            let stored = order == Order::LastStoredFirst && query.search.is_some();
-            expected.sort_by_key(|a| (if stored { minute(0) } else { a.first_seen }, at(a)));
-            let urls: Vec<&str> = expected.iter().rev().map(|a| a.url.as_str()).collect();
-            let mut page = Query {
-                order: if stored { order } else { Order::NewestFirst },
-                limit: Some(3),
-                ..query.clone()
-            };
-            // Two pages: the second goes on behind the first.
-            let mut found = Vec::new();
-            for _ in 0..2 {
-                let part: Vec<_> = reader.query(&page).map(|a| a.expect("read")).collect();
-                page.after = part.last().map(|a| a.cursor).or(page.after);
-                found.extend(part.iter().map(|a| a.parse().expect("parsed").url));
-            }
-            let first: Vec<&str> = urls.into_iter().take(6).collect();
-            assert_eq!(found, first, "{page:?}");
+    on_each(&all, |reader| {
+        queries().iter().for_each(|query| finds(reader, &all, query));
+    });
+}
+
+fn finds(reader: &mut dyn Reader, all: &[Tagged], query: &Query) {
+    let mut expected: Vec<&Tagged> = all.iter().filter(|a| wanted(a, query)).collect();
+    let counted = reader.count(query).expect("counted");
+    assert_eq!(counted, expected.len() as u64, "{query:?}");
+    for order in [Order::NewestFirst, Order::LastStoredFirst] {
+        let stored = order == Order::LastStoredFirst && query.search.is_some();
+        expected.sort_by_key(|a| (if stored { minute(0) } else { a.first_seen }, at(a)));
+        let urls: Vec<&str> = expected.iter().rev().map(|a| a.url.as_str()).collect();
+        let mut page = Query {
+            order: if stored { order } else { Order::NewestFirst },
+            limit: Some(3),
+            ..query.clone()
+        };
+        // Two pages: the second goes on behind the first.
+        let mut found = Vec::new();
+        for _ in 0..2 {
+            let part: Vec<_> = reader.query(&page).map(|a| a.expect("read")).collect();
+            page.after = part.last().map(|a| a.cursor).or(page.after);
+            found.extend(part.iter().map(|a| a.parse().expect("parsed").url));
         }
+        let first: Vec<&str> = urls.into_iter().take(6).collect();
+        assert_eq!(found, first, "{page:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Articles that are too old are let go of.
 
-use telex_sink::{PostgresSink, Query};
+use telex_sink::{ChangeKind, Changes, PostgresDatabase, PostgresSink, Query, Reader};
 
 use crate::postgres::{articles, server};
 use crate::support::{Database, Said, article, minute, put, store_from, tag};
@@ -51,6 +51,16 @@ fn postgres_forgets_the_oldest_with_their_tags() {
     assert_eq!(articles(&mut client).len(), 5);
     let tags = client.query("SELECT FROM telex.tag", &[]).expect("read");
     assert_eq!(tags.len(), 5);
+    let reader = PostgresDatabase::new(&server.url(&database)).expect("a URL");
+    let told = reader.open().expect("a reader").changes(20, 100).expect("read");
+    let Changes::Following(told) = told else {
+        panic!("the place is known")
+    };
+    let mut gone: Vec<_> = told.into_iter().map(|c| c.change).collect();
+    gone.sort_by_key(|c| format!("{c:?}"));
+    let mut wanted: Vec<_> = (0..15).map(|n| ChangeKind::Withdrawn(article(n).id)).collect();
+    wanted.sort_by_key(|c| format!("{c:?}"));
+    assert_eq!(gone, wanted);
     store_from(&mut sink, 20, &[put(&article(3))]);
     assert_eq!(articles(&mut client).len(), 6);
 }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use telex_model::{ArticleId, Kind, Source, Tag, Tagged};
-use telex_sink::{Articles, Change, Fate, Query, Row, Sink, SqliteOptions, SqliteSink};
+use telex_sink::{
+    Articles, Change, Fate, PostgresDatabase, PostgresSink, Query, Reader, Row, Sink, SqliteOptions,
+    SqliteSink,
+};
 
 pub(crate) const LOG: &str = "sqlite/telex.tagged.v1";
 
@@ -151,17 +154,34 @@ impl Database {
 
     /// URLs' last parts of what a query finds.
     pub(crate) fn find(&self, query: &Query) -> Vec<String> {
-        let articles = self.articles();
-        let found: Vec<String> = articles
-            .query(query)
-            .map(|a| a.expect("read").parse().expect("a tagged message"))
-            .map(|a: Tagged| a.url.rsplit('/').next().unwrap_or_default().to_owned())
-            .collect();
-        if query.limit.is_none() && query.after.is_none() {
-            assert_eq!(articles.count(query).expect("counted"), found.len() as u64);
-        }
-        found
+        names(&mut self.articles(), query)
     }
+}
+
+/// Runs a test on each database, with these articles stored.
+pub(crate) fn on_each(articles: &[Tagged], test: impl Fn(&mut dyn Reader)) {
+    test(&mut Database::with(articles).articles());
+    let Some(server) = crate::postgres::server() else {
+        return;
+    };
+    let url = server.url(&server.database());
+    let said: Vec<Said> = articles.iter().map(put).collect();
+    store_from(&mut PostgresSink::new(&url).expect("a URL"), 0, &said);
+    let database = PostgresDatabase::new(&url).expect("a URL");
+    test(&mut database.open().expect("a reader"));
+}
+
+/// URLs' last parts of what a query finds.
+pub(crate) fn names(reader: &mut dyn Reader, query: &Query) -> Vec<String> {
+    let found: Vec<String> = reader
+        .query(query)
+        .map(|a| a.expect("read").parse().expect("a tagged message"))
+        .map(|a: Tagged| a.url.rsplit('/').next().unwrap_or_default().to_owned())
+        .collect();
+    if query.limit.is_none() && query.after.is_none() {
+        assert_eq!(reader.count(query).expect("counted"), found.len() as u64);
+    }
+    found
 }
 
 pub(crate) fn lines(path: &Path) -> Vec<String> {

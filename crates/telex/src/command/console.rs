@@ -126,7 +126,7 @@ pub(super) fn parts(
     Ok(Parts {
         bus: Arc::clone(&open.bus),
         prefix: config.bus.topic_prefix.clone(),
-        articles: config.sink.sqlite.then(|| open::articles_path(config)),
+        articles: open::stored(config)?,
         metrics,
         settings: settings::in_force(context)?,
         topics: topics.collect(),

@@ -113,6 +113,15 @@ securityContext:
 {{- end -}}
 {{- end -}}
 
+{{/* The Secret of the PostgreSQL that the sink stores in, and the console reads; nothing where there is none. */}}
+{{- define "telex.postgres" -}}
+{{- with .Values.stages.sink -}}
+{{- if .enabled -}}
+{{ .postgres.existingSecret.name }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 The SQLite sink and the console share a claim, and with it a node: each goes where the other is, the first to come
 where it likes. Rejected: the console as a second container of the sink, which then stops where the console does.

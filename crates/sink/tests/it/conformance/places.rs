@@ -275,7 +275,7 @@ impl Place for Postgres {
         self.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
                $$ BEGIN RAISE EXCEPTION 'no more room' USING ERRCODE = 'disk_full'; END $$;
-             CREATE TRIGGER broken BEFORE UPDATE ON telex.position EXECUTE FUNCTION refuse();",
+             CREATE TRIGGER broken BEFORE INSERT ON telex.change EXECUTE FUNCTION refuse();",
         );
     }
 

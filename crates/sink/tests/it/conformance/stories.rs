@@ -53,7 +53,7 @@ fn version(numbers: &mut Numbers, n: u32) -> Tagged {
 
 /// Messages in one partition: versions, revisions that may be of another report, what is not compared, what is
 /// withdrawn.
-fn history() -> Vec<Said> {
+pub(crate) fn history() -> Vec<Said> {
     let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
     let mut revisions: BTreeMap<u32, u32> = BTreeMap::new();
     let mut said = Vec::new();

@@ -1,7 +1,7 @@
 //! What is read from PostgreSQL is what SQLite gives for the same articles, filter by filter.
 
 use telex_model::Tagged;
-use telex_sink::{Order, PostgresSink, Query};
+use telex_sink::{Order, PostgresDatabase, PostgresSink, Query, Reader};
 
 use super::{server, sink};
 use crate::support::{Database, Said, article, minute, put, store_from, tag};
@@ -132,6 +132,84 @@ fn from_sqlite(database: &Database, query: &Query) -> Vec<Tagged> {
     found
         .map(|a| a.expect("read").parse().expect("a tagged message"))
         .collect()
+}
+
+/// Reads all that a query gives by a reader, so many at a time.
+fn by_pages(reader: &mut dyn Reader, query: &Query, limit: usize) -> Vec<Tagged> {
+    let mut page = Query {
+        limit: Some(limit),
+        ..query.clone()
+    };
+    let mut all = Vec::new();
+    loop {
+        let found: Vec<_> = reader.query(&page).map(|a| a.expect("read")).collect();
+        let Some(last) = found.last() else { return all };
+        // As links have it.
+        page.after = Some(last.cursor.to_string().parse().expect("its own text"));
+        all.extend(found.iter().map(|a| a.parse().expect("a tagged message")));
+    }
+}
+
+#[test]
+fn pages_are_those_that_sqlite_gives() {
+    let Some(server) = server() else { return };
+    let mut articles = some();
+    for (n, a) in articles.iter_mut().enumerate() {
+        // Some at the same time, and some stored long after they were seen.
+        a.first_seen = minute([n / 3, 60 - n][n % 2] as i64);
+    }
+    let sqlite = Database::with(&articles);
+    let said: Vec<Said> = articles.iter().map(put).collect();
+    let url = server.url(&server.database());
+    let mut sink = PostgresSink::new(&url).expect("a URL");
+    // In batches, in which articles are copied by their ids.
+    for (n, part) in said.chunks(16).enumerate() {
+        store_from(&mut sink, n as u64 * 16, part);
+    }
+    // What is stored again keeps its place.
+    for sink in [&mut sink as &mut dyn telex_sink::Sink, &mut sqlite.sink()] {
+        store_from(sink, 48, &[put(&articles[7]), put(&articles[20])]);
+    }
+    let mut reader = PostgresDatabase::new(&url)
+        .expect("a URL")
+        .open()
+        .expect("a reader");
+    let mut given = 0;
+    for query in queries() {
+        for order in [Order::NewestFirst, Order::OldestFirst, Order::LastStoredFirst] {
+            let query = Query {
+                order,
+                limit: None,
+                ..query.clone()
+            };
+            let wanted = by_pages(&mut sqlite.articles(), &query, 100);
+            given += wanted.len();
+            assert_eq!(by_pages(&mut reader, &query, 5), wanted, "{query:?}");
+            assert_eq!(from_postgres(&sink, &query), wanted, "{query:?}");
+            assert_eq!(reader.count(&query).expect("counted"), wanted.len() as u64);
+            let second = Query {
+                after: sqlite
+                    .articles()
+                    .query(&query)
+                    .nth(2)
+                    .map(|a| a.expect("read").cursor),
+                ..query.clone()
+            };
+            let after = reader.query(&query).nth(2).map(|a| a.expect("read").cursor);
+            let rest = from_sqlite(&sqlite, &second);
+            assert_eq!(
+                from_postgres(
+                    &sink,
+                    &Query {
+                        after,
+                        ..query.clone()
+                    }
+                ),
+                rest
+            );
+        }
+    }
+    assert!(given > 500, "{given}: the filters let articles through");
 }
 
 #[test]
