@@ -166,29 +166,21 @@ async fn within<T: Send + 'static>(
         Ok(_) => "that takes too long; ask for less: a tag, a shorter time, rarer words",
         Err(_) => "the database does not answer in time; try again in a moment",
     };
-    // Nobody waits for a connection that is slow to end.
-    tokio::spawn(async move {
-        let interrupt = match asked {
-            Ok(interrupt) => Ok(interrupt),
-            Err(_) => handle.await,
-        };
-        if let Ok(interrupt) = interrupt {
-            end(interrupt, answer).await;
-        }
-    });
-    Err(Failure::unavailable(said))
-}
-
-/// Ends a question.
-async fn end<T>(interrupt: Interrupt, mut answer: Answer<T>) {
-    let interrupt = Arc::new(interrupt);
-    loop {
-        let again = Arc::clone(&interrupt);
-        drop(tokio::task::spawn_blocking(move || again.interrupt()).await);
-        if tokio::time::timeout(AGAIN, &mut answer).await.is_ok() {
+    // Nobody waits for a connection that is slow to end; a thread of its own, so that the question ends also where the
+    // runtime does, which would wait for it.
+    let end = move || {
+        let Ok(interrupt) = asked.or_else(|_| handle.blocking_recv()) else {
             return;
+        };
+        while !answer.is_finished() {
+            interrupt.interrupt();
+            std::thread::sleep(AGAIN);
         }
+    };
+    if let Err(error) = std::thread::Builder::new().spawn(end) {
+        tracing::warn!(%error, "a question that takes too long cannot be ended");
     }
+    Err(Failure::unavailable(said))
 }
 
 #[cfg(test)]

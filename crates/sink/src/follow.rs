@@ -8,7 +8,7 @@ use crate::error::SinkError;
 use crate::sqlite::{CHANGES, decode};
 
 /// Bytes of articles after which no more changes are read at once.
-const BYTES_AT_ONCE: usize = 1 << 20;
+pub(crate) const BYTES_AT_ONCE: usize = 1 << 20;
 
 /// What happened in the database behind a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,16 @@ pub struct Changed {
     pub number: u64,
     /// What happened.
     pub change: ChangeKind,
+}
+
+impl Changed {
+    /// Length of what was stored.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.change {
+            ChangeKind::Stored(article) => article.json.len(),
+            ChangeKind::Withdrawn(_) => 0,
+        }
+    }
 }
 
 /// What a change did.
@@ -92,11 +102,10 @@ impl Articles {
                         json: decode(row.get_ref(4)?)?,
                     }),
                 };
-                if let ChangeKind::Stored(article) = &change {
-                    bytes += article.json.len();
-                }
                 let number = row.get::<_, i64>(0)?.unsigned_abs();
-                changes.push(Changed { number, change });
+                let changed = Changed { number, change };
+                bytes += changed.bytes();
+                changes.push(changed);
             }
             Ok(changes)
         };

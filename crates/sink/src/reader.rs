@@ -40,7 +40,7 @@ pub trait Reader: Send {
     /// Number of the last change; 0 where there was none.
     fn last_change(&mut self) -> Result<u64, SinkError>;
 
-    /// Reads at most so many of the changes behind the one of a number.
+    /// Reads at most so many of the changes behind the one of a number; fewer where the articles are long.
     fn changes(&mut self, after: u64, limit: u32) -> Result<Changes, SinkError>;
 
     /// Tells whether it can still be asked, after a time in which it was not.

@@ -19,7 +19,7 @@ use super::schema;
 use super::select::Select;
 use crate::articles::{Cursor, Headline, Interrupt, Query, StoredArticle};
 use crate::error::SinkError;
-use crate::follow::{ChangeKind, Changed, Changes, Story};
+use crate::follow::{BYTES_AT_ONCE, ChangeKind, Changed, Changes, Story};
 use crate::reader::Reader;
 use crate::sqlite::CHANGES;
 
@@ -28,6 +28,9 @@ const PLACES: usize = 10_000;
 
 /// Articles read at once: each may be as large as a message.
 const ROWS: usize = 20;
+
+/// Changes read at once.
+const CHANGES_AT_ONCE: u32 = 20;
 
 /// A server that has not answered so long is not asked any more on this connection.
 const ALIVE: Duration = Duration::from_secs(1);
@@ -129,6 +132,32 @@ impl PostgresArticles {
             Some(StoredArticle { cursor: *place, json })
         };
         Ok(places.iter().filter_map(stored).collect())
+    }
+
+    /// Reads the next changes.
+    fn changed(&mut self, after: u64, limit: u32) -> Result<Vec<Changed>, SinkError> {
+        let sql = "SELECT c.number, c.article, c.withdrawn, a.first_seen, a.seq, a.message::text
+                   FROM (SELECT * FROM change WHERE number > $1 ORDER BY number LIMIT $2) c
+                   LEFT JOIN article a ON a.id = c.article ORDER BY c.number";
+        let values: &Values<'_> = &[
+            (&after.cast_signed(), Type::INT8),
+            (&i64::from(limit), Type::INT8),
+        ];
+        let changes = self.ask(sql, values, |row| {
+            let there = row.try_get::<_, Option<i64>>(4)?.is_some();
+            let change = if there {
+                ChangeKind::Stored(stored(row, 3)?)
+            } else {
+                // What somebody deleted by hand is gone as well.
+                match id(row, 2)?.or(id(row, 1)?) {
+                    Some(id) => ChangeKind::Withdrawn(id),
+                    None => return Ok(None),
+                }
+            };
+            let number = row.try_get::<_, i64>(0)?.unsigned_abs();
+            Ok(Some(Changed { number, change }))
+        })?;
+        Ok(changes.into_iter().flatten().collect())
     }
 }
 
@@ -235,28 +264,21 @@ impl Reader for PostgresArticles {
         if after > last || last - after > CHANGES.unsigned_abs() {
             return Ok(Changes::Lost(last));
         }
-        let sql = "SELECT c.number, c.article, c.withdrawn, a.first_seen, a.seq, a.message::text
-                   FROM (SELECT * FROM change WHERE number > $1 ORDER BY number LIMIT $2) c
-                   LEFT JOIN article a ON a.id = c.article ORDER BY c.number";
-        let values: &Values<'_> = &[
-            (&after.cast_signed(), Type::INT8),
-            (&i64::from(limit), Type::INT8),
-        ];
-        let changes = self.ask(sql, values, |row| {
-            let there = row.try_get::<_, Option<i64>>(4)?.is_some();
-            let change = if there {
-                ChangeKind::Stored(stored(row, 3)?)
-            } else {
-                // What somebody deleted by hand is gone as well.
-                match id(row, 2)?.or(id(row, 1)?) {
-                    Some(id) => ChangeKind::Withdrawn(id),
-                    None => return Ok(None),
-                }
-            };
-            let number = row.try_get::<_, i64>(0)?.unsigned_abs();
-            Ok(Some(Changed { number, change }))
-        })?;
-        Ok(Changes::Following(changes.into_iter().flatten().collect()))
+        let (mut changes, mut bytes) = (Vec::new(), 0);
+        let (mut after, mut left) = (after, limit);
+        while left > 0 && bytes < BYTES_AT_ONCE {
+            let wanted = left.min(CHANGES_AT_ONCE);
+            let page = self.changed(after, wanted)?;
+            let Some(last) = page.last() else { break };
+            (after, left) = (last.number, left - wanted);
+            bytes += page.iter().map(Changed::bytes).sum::<usize>();
+            let ended = page.len() < wanted as usize;
+            changes.extend(page);
+            if ended {
+                break;
+            }
+        }
+        Ok(Changes::Following(changes))
     }
 
     fn is_alive(&mut self) -> bool {

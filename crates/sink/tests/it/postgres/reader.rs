@@ -116,6 +116,31 @@ fn old_changes_are_forgotten_and_their_readers_told() {
 
 /// Whoever follows while several replicas store misses nothing.
 #[test]
+fn of_long_articles_fewer_are_read_at_once() {
+    let Some(server) = server() else { return };
+    let name = server.database();
+    let long = |n| {
+        put(&telex_model::Tagged {
+            text: "a word ".repeat(9_000),
+            ..article(n)
+        })
+    };
+    let batch: Vec<Said> = (0..25).map(long).collect();
+    store_from(&mut sink(server, &name), 0, &batch);
+    let mut reader = reader(server, &name);
+    let mut read = |after, limit| {
+        let Changes::Following(list) = reader.changes(after, limit).expect("read") else {
+            panic!("{after} is known");
+        };
+        list.iter().map(|c| c.number).collect::<Vec<_>>()
+    };
+    let all = read(0, 100);
+    assert_eq!(all.len(), 20, "each is 63 kB of the 1 MiB");
+    let last = all.last().copied().expect("a change");
+    assert_eq!([read(last, 100).len(), read(0, 7).len()], [5, 7]);
+}
+
+#[test]
 fn numbers_become_visible_in_order() {
     let Some(server) = server() else { return };
     let database = server.database();
