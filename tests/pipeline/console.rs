@@ -141,7 +141,8 @@ fn a_console_needs_no_sink_and_a_sink_something_to_write_to() {
     console.env("TELEX__SINK__SQLITE", "false");
     let running = Started::new(console);
     wait_for("the console to say what it lacks", || {
-        get(port, "/articles").is_some_and(|(status, page)| status == 503 && page.contains("no SQLite sink"))
+        get(port, "/articles")
+            .is_some_and(|(status, page)| status == 503 && page.contains("neither a SQLite sink"))
     });
     running.signal("TERM");
     let out = running.finish();
