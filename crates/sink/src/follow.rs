@@ -20,6 +20,13 @@ pub enum Changes {
     Lost(u64),
 }
 
+impl Changes {
+    /// Tells that what follows a place is not known any more, or never was; none where it is known.
+    pub(crate) fn lost(after: u64, last: u64) -> Option<Self> {
+        (after > last || last - after > CHANGES.unsigned_abs()).then_some(Self::Lost(last))
+    }
+}
+
 /// A change in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -80,9 +87,8 @@ impl Articles {
     /// # Errors
     /// Where the database cannot be read.
     pub fn changes(&self, after: u64, limit: u32) -> Result<Changes, SinkError> {
-        let last = self.last_change()?;
-        if after > last || last - after > CHANGES.unsigned_abs() {
-            return Ok(Changes::Lost(last));
+        if let Some(lost) = Changes::lost(after, self.last_change()?) {
+            return Ok(lost);
         }
         let read = || -> rusqlite::Result<Vec<Changed>> {
             let mut statement = self.sql.prepare_cached(

@@ -149,10 +149,10 @@ impl PostgresSink {
     /// Where the server cannot be reached, or the tables are of another version.
     pub fn read(&self, query: &Query, give: &mut dyn FnMut(&str) -> bool) -> Result<(), SinkError> {
         let mut client = self.server.connect()?;
-        if schema::look(&mut client, &self.server)?.is_none_or(|version| version == 0) {
-            return Ok(());
+        match schema::check(&mut client, &self.server) {
+            Err(SinkError::Postgres(PostgresError::Empty { .. })) => return Ok(()),
+            checked => checked?,
         }
-        schema::check(&mut client, &self.server)?;
         read::read(&mut client, query, give).map_err(|e| self.server.failed(e))
     }
 

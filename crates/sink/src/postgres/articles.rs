@@ -21,16 +21,12 @@ use crate::articles::{Cursor, Headline, Interrupt, Query, StoredArticle};
 use crate::error::SinkError;
 use crate::follow::{BYTES_AT_ONCE, ChangeKind, Changed, Changes, Story};
 use crate::reader::Reader;
-use crate::sqlite::CHANGES;
 
 /// Places found at once: what a search costs is paid once for so many.
 const PLACES: usize = 10_000;
 
-/// Articles read at once: each may be as large as a message.
-const ROWS: usize = 20;
-
-/// Changes read at once.
-const CHANGES_AT_ONCE: u32 = 20;
+/// Articles and changes read at once: each may be as large as a message.
+const ROWS: u32 = 20;
 
 /// A server that has not answered so long is not asked any more on this connection.
 const ALIVE: Duration = Duration::from_secs(1);
@@ -260,14 +256,13 @@ impl Reader for PostgresArticles {
     }
 
     fn changes(&mut self, after: u64, limit: u32) -> Result<Changes, SinkError> {
-        let last = self.last_change()?;
-        if after > last || last - after > CHANGES.unsigned_abs() {
-            return Ok(Changes::Lost(last));
+        if let Some(lost) = Changes::lost(after, self.last_change()?) {
+            return Ok(lost);
         }
         let (mut changes, mut bytes) = (Vec::new(), 0);
         let (mut after, mut left) = (after, limit);
         while left > 0 && bytes < BYTES_AT_ONCE {
-            let wanted = left.min(CHANGES_AT_ONCE);
+            let wanted = left.min(ROWS);
             let page = self.changed(after, wanted)?;
             let Some(last) = page.last() else { break };
             (after, left) = (last.number, left - wanted);
@@ -318,7 +313,7 @@ impl Found<'_> {
                 self.ended = self.places.len() < limit;
                 self.query.after = self.places.back().copied().or(self.query.after);
             }
-            let rows = self.places.len().min(ROWS);
+            let rows = self.places.len().min(ROWS as usize);
             let next: Vec<Cursor> = self.places.drain(..rows).collect();
             self.page = self.articles.read(&next)?;
         }
